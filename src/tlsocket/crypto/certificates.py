@@ -1,0 +1,180 @@
+"""Certificates as the handshake needs them: parsed once, and the key inside (RFC 9846 section 4.5.1).
+
+Parsing costs 1 us and the key another 5, and a client sees the same few certificates again and again, so parsed ones
+are kept, with their keys, in a bounded cache. A cached certificate has passed no check: trust, names and dates
+are `tlsocket.pki`'s.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.utils import CryptographyDeprecationWarning
+from cryptography.x509.oid import PublicKeyAlgorithmOID
+
+from tlsocket.errors import InvalidMessage, PeerMisbehaved, Reason
+
+__all__ = ["PSSPublicKey", "PublicKey", "certificate_public_key", "clear_cache", "parse_certificate", "shared_der"]
+
+
+@dataclass(frozen=True, slots=True)
+class PSSPublicKey:
+    """An RSA key whose certificate says id-RSASSA-PSS (RFC 4055), so that it may sign with PSS only.
+
+    `cryptography` hands such a key out as an ordinary `RSAPublicKey`; the restriction is visible only in the
+    certificate, and the choice between rsa_pss_pss_* and rsa_pss_rsae_* hangs on it.
+    """
+
+    key: rsa.RSAPublicKey
+    hash_name: str | None = None
+    """The only hash that the key's parameters allow; None: no parameters, any hash; "": none that TLS has."""
+
+    def allows(self, hash_name: str) -> bool:
+        """Whether the key's parameters allow PSS with this hash."""
+        return self.hash_name is None or self.hash_name == hash_name
+
+
+PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey | ed25519.Ed25519PublicKey | PSSPublicKey
+"""The keys that a certificate may carry in a handshake of ours."""
+
+
+# The warning (of a serial number that RFC 5280 section 4.1.2.2 forbids) is raised where a program turns warnings into
+# errors: a peer's bytes must raise only errors of ours there too.
+_PARSE_ERRORS = (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion, CryptographyDeprecationWarning)
+
+
+# Two generations: a certificate is looked up in the young one, then in the old one, from which a hit moves it back.
+# When the young one is full it becomes the old one. That keeps what is used and forgets what is not, without a lock
+# and without reordering on a hit; two threads racing lose at worst a cache entry. A peer can fill it with
+# certificates that it invents, hence both bounds: at most 2 * 256 entries of at most 8 KiB of DER.
+_GENERATION = 256
+_CACHEABLE = 8192
+_young: dict[bytes, tuple[x509.Certificate, bytes]] = {}
+_old: dict[bytes, tuple[x509.Certificate, bytes]] = {}
+
+
+def parse_certificate(der: bytes) -> x509.Certificate:
+    """The certificate encoded in `der`; InvalidMessage when it is none. The object may be shared: it is immutable."""
+    kept = _young.get(der)
+    if kept is not None:
+        return kept[0]
+    kept = _old.get(der)
+    if kept is not None:
+        certificate, der = kept
+    else:
+        try:
+            certificate = x509.load_der_x509_certificate(der)
+        except _PARSE_ERRORS as error:
+            raise InvalidMessage(Reason.INVALID_CERTIFICATE_ENCODING, str(error)) from None
+    if len(der) <= _CACHEABLE:
+        _remember(der, certificate)
+    return certificate
+
+
+def shared_der(der: bytes) -> bytes:
+    """The bytes object that is kept for an encoding, if one is: connections to one server share it."""
+    kept = _young.get(der)
+    return der if kept is None else kept[1]
+
+
+def _remember(der: bytes, certificate: x509.Certificate) -> None:
+    global _young, _old  # two names that swap places
+    if len(_young) >= _GENERATION:
+        _old = _young
+        _young = {}
+    _young[der] = certificate, der
+
+
+def clear_cache() -> None:
+    """Forget every parsed certificate."""
+    global _young, _old  # as above
+    _young = {}
+    _old = {}
+
+
+def certificate_public_key(certificate: x509.Certificate) -> PublicKey:
+    """The key of a certificate. PeerMisbehaved when it is of a kind that no signature scheme of ours uses."""
+    try:
+        key = certificate.public_key()
+    except _PARSE_ERRORS as error:
+        raise PeerMisbehaved(Reason.UNSUPPORTED_CERTIFICATE_KEY, str(error)) from None
+    if isinstance(key, rsa.RSAPublicKey):
+        if certificate.public_key_algorithm_oid == PublicKeyAlgorithmOID.RSASSA_PSS:
+            return PSSPublicKey(key, _pss_hash(certificate.tbs_certificate_bytes))
+        return key
+    if isinstance(key, (ec.EllipticCurvePublicKey, ed25519.Ed25519PublicKey)):
+        return key
+    raise PeerMisbehaved(Reason.UNSUPPORTED_CERTIFICATE_KEY, type(key).__name__)
+
+
+# RFC 9846 section 4.3.3 for rsa_pss_pss_*: the parameters of the key, where present, bind the signature. `cryptography`
+# drops them, so they are read here, from bytes that it has found to be well-formed. A scheme of TLS has one hash, MGF1
+# with the same, and a salt of its length. The salt length in a key is the least that it allows, as OpenSSL takes it
+# too: its own tool writes 0 there when told nothing.
+_OID_MGF1 = bytes.fromhex("06092a864886f70d010108")
+_HASHES = {
+    "sha256": (bytes.fromhex("0609608648016503040201"), 32),
+    "sha384": (bytes.fromhex("0609608648016503040202"), 48),
+    "sha512": (bytes.fromhex("0609608648016503040203"), 64),
+}
+
+
+def _tlv(*parts: bytes, tag: int = 0x30) -> bytes:
+    content = b"".join(parts)
+    return bytes((tag, len(content))) + content
+
+
+def _pss_prefixes() -> dict[bytes, tuple[str, int]]:
+    prefixes = {}
+    for name, (oid, salt_length) in _HASHES.items():
+        # RFC 4055 section 2.1: the hash's own parameters are NULL or absent, and both must be accepted.
+        for algorithm in (_tlv(oid, b"\x05\x00"), _tlv(oid)):
+            prefix = _tlv(algorithm, tag=0xA0) + _tlv(_tlv(_OID_MGF1, algorithm), tag=0xA1)
+            prefixes[prefix] = name, salt_length
+    return prefixes
+
+
+_PSS_PREFIXES = _pss_prefixes()
+
+
+def _element(data: bytes, start: int) -> tuple[int, int]:
+    """Where the content of the DER element at `start` begins and ends."""
+    length = data[start + 1]
+    begin = start + 2
+    if length & 0x80:
+        count = length & 0x7F
+        length = int.from_bytes(data[begin : begin + count], "big")
+        begin += count
+    return begin, begin + length
+
+
+def _pss_hash(certificate: bytes) -> str | None:
+    """`PSSPublicKey.hash_name` for a TBSCertificate."""
+    position, _ = _element(certificate, 0)
+    if certificate[position] == 0xA0:  # version, absent in a certificate of version 1
+        _, position = _element(certificate, position)
+    for _ in range(5):  # serialNumber, signature, issuer, validity, subject
+        _, position = _element(certificate, position)
+    position, _ = _element(certificate, position)  # subjectPublicKeyInfo
+    position, end = _element(certificate, position)  # its AlgorithmIdentifier
+    _, position = _element(certificate, position)  # past the OID
+    if position == end:
+        return None
+    begin, end = _element(certificate, position)
+    parameters = certificate[begin:end]
+    for prefix, (name, salt_length) in _PSS_PREFIXES.items():
+        if parameters.startswith(prefix) and _least_salt(parameters[len(prefix) :]) <= salt_length:
+            return name
+    return ""
+
+
+def _least_salt(field: bytes) -> int:
+    """The saltLength of RSASSA-PSS-params, by default 20 (RFC 4055 section 3.1)."""
+    if not field:
+        return 20
+    begin, _ = _element(field, 0)
+    begin, end = _element(field, begin)
+    return int.from_bytes(field[begin:end], "big")
