@@ -1,0 +1,33 @@
+"""Extensions: where each may stand, how each is encoded, and the typed block of each message (RFC 9846 section 4.3)."""
+
+from __future__ import annotations
+
+from tlsocket.extensions.block import Codec, ExtensionBlock
+from tlsocket.extensions.blocks import (
+    CertificateEntryExtensions,
+    CertificateRequestExtensions,
+    ClientHelloExtensions,
+    EncryptedExtensionsExtensions,
+    HelloRetryRequestExtensions,
+    NewSessionTicketExtensions,
+    ServerHelloExtensions,
+)
+from tlsocket.extensions.key_exchange import KeyShareEntry
+from tlsocket.extensions.server_name import is_host_name
+from tlsocket.extensions.table import TABLE, Placement
+
+__all__ = [
+    "TABLE",
+    "CertificateEntryExtensions",
+    "CertificateRequestExtensions",
+    "ClientHelloExtensions",
+    "Codec",
+    "EncryptedExtensionsExtensions",
+    "ExtensionBlock",
+    "HelloRetryRequestExtensions",
+    "KeyShareEntry",
+    "NewSessionTicketExtensions",
+    "Placement",
+    "ServerHelloExtensions",
+    "is_host_name",
+]
