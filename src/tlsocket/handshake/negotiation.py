@@ -1,0 +1,114 @@
+"""What a server picks from a client's offer: suite, group, application protocol (RFC 9846 section 4.2.1, RFC 7301).
+
+Clients of one kind send the same lists again and again, and the answer depends on those lists and the configuration
+only, so it is kept with the configuration (4 us per handshake). The cache is bounded by forgetting everything: a peer
+that invents offers costs us what it cost before there was a cache.
+
+Not here: the choice of the certificate and its signature scheme (`credentials`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from tlsocket.config import ClientConfig, ServerConfig
+from tlsocket.crypto.suites import TLS13_SUITES, CipherSuite
+from tlsocket.errors import PeerIncompatible, PeerMisbehaved, Reason
+from tlsocket.registry import describe
+from tlsocket.registry.cipher_suites import CipherSuiteCode
+from tlsocket.registry.named_groups import NamedGroup
+
+__all__ = ["Choice", "negotiate", "remember", "select_application_protocol"]
+
+T = TypeVar("T")
+
+_CACHE_SIZE = 128
+
+
+def remember(config: ClientConfig | ServerConfig, key: Hashable, compute: Callable[[], T]) -> T:
+    """`compute()`, or what it gave for the same key and configuration before. Errors are not kept."""
+    cache: dict[Any, Any] = config.cache
+    found: T | None = cache.get(key)
+    if found is None:
+        found = compute()
+        if len(cache) >= _CACHE_SIZE:
+            cache.clear()
+        cache[key] = found
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A server's choice; `share` is the index of the client's key share to use, None to ask for one."""
+
+    cipher_suite: CipherSuite
+    group: int
+    share: int | None
+    common_cipher_suites: tuple[int, ...]
+    """What both sides support, in the client's order."""
+
+
+def negotiate(
+    config: ServerConfig, cipher_suites: tuple[int, ...], groups: tuple[int, ...], share_groups: tuple[int, ...]
+) -> Choice:
+    """Pick from the client's cipher_suites, supported_groups and the groups of its key shares."""
+    return remember(
+        config,
+        (cipher_suites, groups, share_groups),
+        lambda: _negotiate(config, cipher_suites, groups, share_groups),
+    )
+
+
+def _negotiate(
+    config: ServerConfig, cipher_suites: tuple[int, ...], groups: tuple[int, ...], share_groups: tuple[int, ...]
+) -> Choice:
+    _check_shares(groups, share_groups)
+    first, second = config.cipher_suites, cipher_suites
+    if not config.prefer_server_order:
+        first, second = second, first
+    suite = next((code for code in first if code in second), None)
+    if suite is None:
+        raise PeerIncompatible(
+            Reason.NO_COMMON_CIPHER_SUITE, _offers(CipherSuiteCode, cipher_suites, config.cipher_suites)
+        )
+    common = [group for group in config.groups if group in groups]
+    if not common:
+        raise PeerIncompatible(Reason.NO_COMMON_GROUP, _offers(NamedGroup, groups, config.groups))
+    # Of the common groups one with a share, in our order, since that saves a round trip; all our groups are strong.
+    group = next((group for group in common if group in share_groups), None)
+    suites = tuple(code for code in cipher_suites if code in config.cipher_suites)
+    if group is None:
+        return Choice(TLS13_SUITES[suite], common[0], None, suites)
+    return Choice(TLS13_SUITES[suite], group, share_groups.index(group), suites)
+
+
+def _check_shares(groups: tuple[int, ...], share_groups: tuple[int, ...]) -> None:
+    # RFC 9846 section 4.3.8: each share is for a group of supported_groups, in the same order, and no group has two.
+    # "Servers MAY check for violations of these rules and abort the handshake with an illegal_parameter alert."
+    if len(set(share_groups)) != len(share_groups):
+        raise PeerMisbehaved(Reason.DUPLICATE_KEY_SHARE)
+    if [group for group in groups if group in share_groups] != list(share_groups):
+        raise PeerMisbehaved(Reason.KEY_SHARE_ORDER)
+
+
+def _offers(registry: Any, theirs: tuple[int, ...], ours: tuple[int, ...]) -> str:
+    def names(codes: tuple[int, ...]) -> str:
+        return ", ".join(describe(registry, code) for code in codes[:16]) or "nothing"
+
+    return f"they offer {names(theirs)}; we support {names(ours)}"
+
+
+def select_application_protocol(config: ServerConfig, offered: tuple[bytes, ...] | None) -> bytes | None:
+    """Our most preferred protocol among those offered (RFC 7301 section 3.2); None: none is spoken of."""
+    if not offered or not config.alpn_protocols:
+        return None
+    for protocol in config.alpn_protocols:
+        if protocol in offered:
+            return protocol
+    if config.alpn_strict:
+        raise PeerIncompatible(
+            Reason.NO_COMMON_APPLICATION_PROTOCOL, f"they offer {offered[:16]}; we support {config.alpn_protocols}"
+        )
+    return None

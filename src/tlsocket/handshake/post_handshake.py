@@ -1,0 +1,190 @@
+"""What a connection is after its handshake: KeyUpdate, session tickets, exporters (RFC 9846 sections 4.7 and 7.5).
+
+`PostHandshake` owns every secret that outlives the handshake. It is used by the reading thread (`receive`) and the
+writing thread (`update_keys`) at the same time: the sending secret belongs to whoever seals, and changes only in
+`SendingSecret.advance`, which the writer calls when the key's turn comes.
+
+Not here: post-handshake authentication, and using a ticket (both are not implemented); the keys themselves
+(`tlsocket.record`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from tlsocket import clock, messages, record
+from tlsocket.config import Budgets, Role
+from tlsocket.errors import InternalError, PeerMisbehaved, Reason
+from tlsocket.events import Event, KeysUpdated, Negotiated, TicketReceived
+from tlsocket.handshake.states import ClientState, ServerState
+from tlsocket.handshake.transitions import TRANSITIONS
+from tlsocket.key_schedule import ExporterSecret, ResumptionSecret, TrafficSecret
+from tlsocket.messages import KeyUpdate, NewSessionTicket
+from tlsocket.record import Protection, RecordReader, RecordWriter
+from tlsocket.registry.content_types import HandshakeType
+
+__all__ = ["PostHandshake", "SendingSecret", "Ticket"]
+
+_SEVEN_DAYS = 604800
+
+_KEY_UPDATE = {request: KeyUpdate(request).encode() for request in (False, True)}
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A NewSessionTicket and what it takes to use it later (RFC 9846 section 4.7.1)."""
+
+    ticket: bytes = field(repr=False)
+    ticket_lifetime: int
+    """Seconds; never more than seven days."""
+    ticket_age_add: int = field(repr=False)
+    ticket_nonce: bytes = field(repr=False)
+    max_early_data_size: int
+    received_at: float
+    negotiated: Negotiated
+    resumption_secret: ResumptionSecret = field(repr=False)
+
+
+class SendingSecret:
+    """Our application traffic secret, generation by generation."""
+
+    __slots__ = ("answer_pending", "secret")
+
+    def __init__(self, secret: TrafficSecret) -> None:
+        self.secret = secret
+        self.answer_pending = False
+
+    def advance(self) -> Protection:
+        """The next generation. Called by whoever holds the write side, right after our KeyUpdate was sealed."""
+        self.answer_pending = False
+        self.secret = self.secret.next()
+        return record.protection_for(self.secret)
+
+
+class PostHandshake:
+    """The secrets, tickets and counters of an established connection."""
+
+    __slots__ = (
+        "_budgets",
+        "_key_updates",
+        "_last_message",
+        "_negotiated",
+        "_protection",
+        "_receive_secret",
+        "_requested",
+        "_role",
+        "_sending",
+        "_tickets_seen",
+        "exporter",
+        "resumption",
+        "tickets",
+    )
+
+    def __init__(
+        self,
+        *,
+        role: Role,
+        budgets: Budgets,
+        negotiated: Negotiated,
+        send_secret: TrafficSecret,
+        receive_secret: TrafficSecret,
+        receive_protection: Protection,
+        exporter: ExporterSecret,
+        resumption: ResumptionSecret | None,
+    ) -> None:
+        self._role = role
+        self._budgets = budgets
+        self._negotiated = negotiated
+        self._sending = SendingSecret(send_secret)
+        self._receive_secret = receive_secret
+        self._protection = receive_protection
+        self._key_updates = 0
+        self._tickets_seen = 0
+        self._last_message = 0
+        self._requested = False
+        self.exporter = exporter
+        self.resumption = resumption
+        self.tickets: tuple[Ticket, ...] = ()
+
+    def receive(
+        self, message: bytes, reader: RecordReader, writer: RecordWriter, on_event: Callable[[Event], None] | None
+    ) -> None:
+        """Take one whole post-handshake message."""
+        kind = message[0]
+        state = ClientState.CONNECTED if self._role is Role.CLIENT else ServerState.CONNECTED
+        if kind not in TRANSITIONS[state]:
+            if kind in (HandshakeType.CLIENT_HELLO, HandshakeType.HELLO_REQUEST):
+                # RFC 9846 section 4.2.2: TLS 1.3 forbids renegotiation; unexpected_message.
+                raise PeerMisbehaved(Reason.RENEGOTIATION)
+            raise PeerMisbehaved(Reason.UNEXPECTED_MESSAGE, f"handshake message type {kind} in CONNECTED")
+        self._note_progress()
+        parsed = messages.parse(message)
+        if isinstance(parsed, KeyUpdate):
+            self._receive_key_update(parsed, reader, writer, on_event)
+        elif isinstance(parsed, NewSessionTicket):
+            self._keep_ticket(parsed, on_event)
+        else:
+            raise InternalError(detail=f"no handler for {type(parsed).__name__}")
+
+    def _note_progress(self) -> None:
+        # The budgets count messages in a row. The record layer does not report application data to us, but the
+        # receiving key counts records: more than one since the last message means that something else came between.
+        opened = self._protection.sequence_number
+        if opened > self._last_message + 1:
+            self._key_updates = self._tickets_seen = 0
+        self._last_message = opened
+
+    def _receive_key_update(
+        self, message: KeyUpdate, reader: RecordReader, writer: RecordWriter, on_event: Callable[[Event], None] | None
+    ) -> None:
+        self._key_updates += 1
+        if self._key_updates > self._budgets.key_updates:
+            raise PeerMisbehaved(Reason.TOO_MANY_KEY_UPDATES)
+        self._requested = False
+        self._receive_secret = self._receive_secret.next()
+        self._protection = record.install_receive_key(reader, self._receive_secret)
+        self._last_message = 0
+        if on_event is not None:
+            on_event(KeysUpdated(sending=False))
+        # RFC 9846 section 4.7.3: requests that come while we are silent are all answered by a single update. The flag
+        # is taken back when the answer is sealed; whoever sees it set before that, asked before it was sealed.
+        # After our close_notify we send nothing more.
+        if message.request_update and not self._sending.answer_pending and not writer.close_notify_queued:
+            self._sending.answer_pending = True
+            self.update_keys(writer, on_event, request_peer=False)
+
+    def update_keys(
+        self, writer: RecordWriter, on_event: Callable[[Event], None] | None, *, request_peer: bool
+    ) -> None:
+        """Queue a KeyUpdate, sealed under the old key, and the change to the next behind it."""
+        # RFC 9846 section 4.7.3: "Until receiving a subsequent KeyUpdate from the peer, the sender MUST NOT send
+        # another KeyUpdate with request_update set to update_requested."
+        request = request_peer and not self._requested
+        self._requested = self._requested or request
+        writer.queue_key_update(_KEY_UPDATE[request], self._sending.advance)
+        if on_event is not None:
+            on_event(KeysUpdated(sending=True))
+
+    def _keep_ticket(self, message: NewSessionTicket, on_event: Callable[[Event], None] | None) -> None:
+        if self.resumption is None:
+            raise InternalError(detail="a ticket without a resumption secret")
+        self._tickets_seen += 1
+        if self._tickets_seen > self._budgets.tickets:
+            raise PeerMisbehaved(Reason.TOO_MANY_TICKETS)
+        # RFC 9846 section 4.7.1: zero means discard at once; never use one for longer than seven days.
+        if message.ticket_lifetime:
+            ticket = Ticket(
+                ticket=message.ticket,
+                ticket_lifetime=min(message.ticket_lifetime, _SEVEN_DAYS),
+                ticket_age_add=message.ticket_age_add,
+                ticket_nonce=message.ticket_nonce,
+                max_early_data_size=message.extensions.early_data or 0,
+                received_at=clock.now(),
+                negotiated=self._negotiated,
+                resumption_secret=self.resumption,
+            )
+            kept = (*self.tickets, ticket)
+            self.tickets = kept[max(len(kept) - self._budgets.tickets_kept, 0) :]
+        if on_event is not None:
+            on_event(TicketReceived(message.ticket_lifetime))

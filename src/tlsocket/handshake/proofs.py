@@ -1,0 +1,46 @@
+"""Proofs that a handshake must hold before it may be CONNECTED (design law 6).
+
+Each is made in one place only, by the function in `authentication` that did the check, and each is demanded as an
+argument by the step that relies on it: a handshake that skipped a check does not type-check.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from tlsocket.crypto.certificates import PublicKey
+
+__all__ = ["AnonymousPeer", "AuthenticatedPeer", "CertificateAccepted", "FinishedValid", "SignatureValid"]
+
+
+class CertificateAccepted(NamedTuple):
+    """The peer's certificate list was accepted: by the verifier, by the application, or because none was configured."""
+
+    certificates: tuple[bytes, ...]
+    path: tuple[bytes, ...]
+    public_key: PublicKey
+
+
+class SignatureValid(NamedTuple):
+    """The peer's CertificateVerify is right (RFC 9846 section 4.5.2)."""
+
+    scheme: int
+
+
+class AuthenticatedPeer(NamedTuple):
+    """The peer has a certificate that was accepted and holds its key."""
+
+    certificate: CertificateAccepted
+    signature: SignatureValid
+
+
+class AnonymousPeer:
+    """A client that was not asked for a certificate, or was allowed to decline."""
+
+    __slots__ = ()
+
+
+class FinishedValid:
+    """The peer's Finished is right (RFC 9846 section 4.5.3)."""
+
+    __slots__ = ()
