@@ -1,0 +1,324 @@
+"""Private keys: loaded from files or bytes, written out, made, and matched with their certificates.
+
+PEM per RFC 7468, PKCS #8 per RFC 5958, the older forms that OpenSSL writes, plain or encrypted. A key is parsed
+once per process and content, because what makes that slow is not reading but proving an RSA key's numbers; that proof
+is replaced by `check_key_fits`. Which signature schemes a key may be used with is TLS's business: `tlsocket.crypto`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from base64 import b64encode
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
+
+from tlsocket.pki import der
+from tlsocket.pki.errors import (
+    FileUnavailable,
+    KeyMismatch,
+    MissingFile,
+    PasswordRequired,
+    UnsupportedKey,
+    WrongContent,
+    WrongPassword,
+)
+
+__all__ = [
+    "RSASSA_PSS_ALGORITHM",
+    "KeySource",
+    "Password",
+    "PrivateKey",
+    "PublicKey",
+    "check_key_fits",
+    "describe_key",
+    "generate_private_key",
+    "load_private_key",
+    "private_key_pem",
+    "public_key_info",
+    "read_source",
+    "source_name",
+]
+
+PrivateKey: TypeAlias = (
+    rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey
+)
+"""The private keys that may stand behind a certificate of ours."""
+
+PublicKey: TypeAlias = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | ed448.Ed448PublicKey
+"""The public keys of the same kinds."""
+
+Password: TypeAlias = str | bytes | bytearray | Callable[[], str | bytes | bytearray] | None
+"""What opens an encrypted key: the password, or a function that is called only when one is needed."""
+
+KeySource: TypeAlias = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+"""A path, or the content itself: bytes that are PEM or DER, or text with a PEM header in it."""
+
+RSASSA_PSS_ALGORITHM = bytes.fromhex("300b06092a864886f70d01010a")
+"""AlgorithmIdentifier id-RSASSA-PSS without parameters (RFC 4055 section 1.2): a key for PSS and nothing else."""
+
+_RSA_ALGORITHM = bytes.fromhex("300d06092a864886f70d0101010500")
+_CURVES: dict[str, Callable[[], ec.EllipticCurve]] = {
+    "ecdsa-p256": ec.SECP256R1,
+    "ecdsa-p384": ec.SECP384R1,
+    "ecdsa-p521": ec.SECP521R1,
+}
+_PEM_LABEL = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----")
+_MAXIMUM_PASSWORD_LENGTH = 1024
+_MAXIMUM_FILE_SIZE = 16 * 1024 * 1024
+
+# Reloading a server's credentials every few minutes must not cost a parse each time, so keys outlive the call that
+# loaded them. The bound is small: a process has few keys, and a key that nobody uses should not linger among many.
+# The dictionary is replaced, never changed, so that it needs no lock (a lock would have to survive fork); what two
+# threads can lose to each other is one entry.
+_CACHE_SIZE = 16
+_cache: dict[bytes, PrivateKey] = {}
+
+
+def read_source(source: KeySource, what: str) -> tuple[bytes, str]:
+    """The content behind `source`, and a name for it in messages; `what` says what it should hold."""
+    name = source_name(source, what)
+    if isinstance(source, str) and _is_content(source):
+        return source.encode("ascii", "replace"), name
+    if isinstance(source, bytes) and _is_content(source):
+        return source, name
+    path = Path(name)
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MAXIMUM_FILE_SIZE + 1)
+    except FileNotFoundError as error:
+        raise MissingFile(str(path), error, f"check the path of the {what} (the current folder is {_here()})") from None
+    except IsADirectoryError as error:
+        raise FileUnavailable(str(path), error, f"give the path of the {what} within that folder") from None
+    except PermissionError as error:
+        remedy = f"let this user read it, or run as one who may; it should hold the {what}"
+        raise FileUnavailable(str(path), error, remedy) from None
+    except (OSError, ValueError) as error:
+        cause = error if isinstance(error, OSError) else OSError(22, str(error))
+        raise FileUnavailable(str(path), cause, f"check the path of the {what}") from None
+    if len(data) > _MAXIMUM_FILE_SIZE:
+        raise WrongContent(str(path), f"larger than a {what} can be", f"give the path of a {what} in PEM or DER")
+    return data, str(path)
+
+
+def source_name(source: KeySource, what: str) -> str:
+    """What messages call `source`: its path, or words."""
+    if isinstance(source, (str, bytes)) and _is_content(source):
+        return f"the {what} given as {'text' if isinstance(source, str) else 'bytes'}"
+    return os.fsdecode(source)
+
+
+def load_private_key(source: KeySource, password: Password = None, *, what: str = "private key") -> PrivateKey:
+    """The first private key in `source`.
+
+    The numbers of an RSA key are not proven to be prime (33 ms): call `check_key_fits` before using it.
+    """
+    global _cache
+    data, name = read_source(source, what)
+    block = _private_key_block(data, name)
+    encrypted = _is_encrypted(block)
+    secret = _password_bytes(password, name) if encrypted else None
+    digest = hashlib.sha256(len(secret or b"").to_bytes(4, "big") + (secret or b"") + block).digest()
+    key = _cache.get(digest)
+    if key is None:
+        key = _parse(block, secret, name)
+        _cache = dict([*_cache.items(), (digest, key)][-_CACHE_SIZE:])
+    return key
+
+
+def check_key_fits(key: PrivateKey, certificate: x509.Certificate, *, key_source: str, certificate_source: str) -> None:
+    """Raise `KeyMismatch` unless `key` is the one that `certificate` speaks of.
+
+    An RSA key's private half was loaded without proof, so it signs once and the certificate's public half judges.
+    """
+    try:
+        expected = certificate.public_key()
+        same = public_key_info(key.public_key()) == public_key_info(expected)
+    except (ValueError, UnsupportedAlgorithm, TypeError) as error:
+        raise UnsupportedKey(
+            certificate_source,
+            "the certificate's key is of a kind that cannot be used",
+            "use a certificate with an ECDSA, RSA or Ed25519 key",
+        ) from error
+    if not same:
+        raise KeyMismatch(
+            key_source,
+            f"this key ({describe_key(key.public_key())}) does not belong to the certificate in {certificate_source}"
+            f" ({describe_key(expected)}, subject {certificate.subject.rfc4514_string() or 'empty'})",
+            "give the key that the certificate was requested with; in a chain the server's own certificate comes first",
+        )
+    if isinstance(key, rsa.RSAPrivateKey) and isinstance(expected, rsa.RSAPublicKey):
+        _prove_rsa_key(key, expected, key_source)
+
+
+def _prove_rsa_key(key: rsa.RSAPrivateKey, public_key: rsa.RSAPublicKey, source: str) -> None:
+    message = b"tlsocket: does this key sign?"
+    try:
+        signature = key.sign(message, padding.PKCS1v15(), hashes.SHA256())
+        public_key.verify(signature, message, padding.PKCS1v15(), hashes.SHA256())
+    except (InvalidSignature, ValueError) as error:
+        raise KeyMismatch(
+            source, "the RSA key is damaged: what it signs does not verify", "restore the file from its backup"
+        ) from error
+
+
+def generate_private_key(kind: str) -> PrivateKey:
+    """A new key: `ecdsa-p256`, `ecdsa-p384`, `ecdsa-p521`, `ed25519`, or `rsa-N` / `rsa-pss-N` with N bits."""
+    if kind in _CURVES:
+        return ec.generate_private_key(_CURVES[kind]())
+    if kind == "ed25519":
+        return ed25519.Ed25519PrivateKey.generate()
+    if match := re.fullmatch(r"rsa(?:-pss)?-(1024|2048|3072|4096)", kind):
+        return rsa.generate_private_key(65537, int(match[1]))
+    known = ", ".join([*_CURVES, "ed25519", "rsa-2048", "rsa-3072", "rsa-4096", "rsa-pss-2048"])
+    raise ValueError(f"{kind!r} is not a kind of key; use one of {known}")
+
+
+def private_key_pem(key: PrivateKey, password: str | bytes | None = None, *, pss_only: bool = False) -> bytes:
+    """The key as PKCS #8 in PEM, encrypted when there is a password.
+
+    `pss_only` marks an RSA key as id-RSASSA-PSS, which `cryptography` reads but does not write; OpenSSL insists that
+    a key is marked as its certificate is.
+    """
+    if pss_only:
+        if password is not None:
+            raise ValueError("an id-RSASSA-PSS key is written without a password")
+        plain = key.private_bytes(
+            serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        version, _, value = der.elements(der.split(plain)[1])[:3]
+        return _pem("PRIVATE KEY", der.encode(der.SEQUENCE, version, RSASSA_PSS_ALGORITHM, value))
+    secret = password.encode() if isinstance(password, str) else password
+    encryption: serialization.KeySerializationEncryption = serialization.NoEncryption()
+    if secret is not None:
+        encryption = serialization.BestAvailableEncryption(secret)
+    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
+
+
+def public_key_info(key: object) -> bytes:
+    """SubjectPublicKeyInfo in DER; for an RSA key the same whether or not it is restricted to PSS."""
+    if not isinstance(
+        key, (rsa.RSAPublicKey, ec.EllipticCurvePublicKey, ed25519.Ed25519PublicKey, ed448.Ed448PublicKey)
+    ):
+        raise TypeError(f"{type(key).__name__} is not a public key that can sign")
+    return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+def describe_key(key: object) -> str:
+    """A key in two words, such as `ECDSA P-256` or `RSA 2048`."""
+    if isinstance(key, rsa.RSAPublicKey):
+        return f"RSA {key.key_size}"
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        names = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
+        return f"ECDSA {names.get(key.curve.name, key.curve.name)}"
+    if isinstance(key, ed25519.Ed25519PublicKey):
+        return "Ed25519"
+    if isinstance(key, ed448.Ed448PublicKey):
+        return "Ed448"
+    return type(key).__name__.removeprefix("_").removesuffix("PublicKey")
+
+
+def _is_content(source: str | bytes) -> bool:
+    if isinstance(source, str):
+        return "-----BEGIN " in source
+    return source[:1] == b"\x30" or b"-----BEGIN " in source or b"\n" in source
+
+
+def _private_key_block(data: bytes, source: str) -> bytes:
+    """The PEM block of the first private key, or the DER as it is."""
+    if data[:1] == b"\x30":
+        return data
+    labels = []
+    for match in _PEM_LABEL.finditer(data):
+        label = match[1]
+        if label.endswith(b"PRIVATE KEY"):
+            end_line = b"-----END " + label + b"-----"
+            end = data.find(end_line, match.end())
+            if end < 0:
+                raise WrongContent(
+                    source, "the private key's END line is missing", "the file was cut off: copy it again"
+                )
+            return data[match.start() : end + len(end_line)] + b"\n"
+        labels.append(label.decode())
+    if not data.strip():
+        raise WrongContent(source, "the file is empty", "give a file with a private key in PEM or DER")
+    if labels:
+        holds = ", ".join(sorted({label.lower() for label in labels}))
+        raise WrongContent(
+            source,
+            f"no private key in it, only: {holds}",
+            "name the file with the private key, or append the key to it",
+        )
+    raise WrongContent(
+        source, "neither PEM nor DER", "give a private key in PEM ('-----BEGIN PRIVATE KEY-----') or DER"
+    )
+
+
+def _is_encrypted(block: bytes) -> bool:
+    if block[:1] != b"\x30":
+        return b"ENCRYPTED" in block.split(b"\n\n", 1)[0].split(b"\r\n\r\n", 1)[0]
+    try:
+        # EncryptedPrivateKeyInfo (RFC 5958 section 3) starts with an algorithm, every plain form with a version.
+        return der.split(der.split(block)[1])[0] == der.SEQUENCE
+    except der.DerError:
+        return False
+
+
+def _password_bytes(password: Password, source: str) -> bytes:
+    if password is None:
+        raise PasswordRequired(
+            source, "the private key is encrypted and there is no password", "give its password, or decrypt the file"
+        )
+    value = password() if callable(password) else password
+    if not isinstance(value, (str, bytes, bytearray)):
+        raise TypeError("a password is str, bytes or bytearray, or a function that returns one")
+    secret = value.encode() if isinstance(value, str) else bytes(value)
+    if len(secret) > _MAXIMUM_PASSWORD_LENGTH:
+        raise ValueError(f"a password is at most {_MAXIMUM_PASSWORD_LENGTH} bytes long")
+    return secret
+
+
+def _parse(block: bytes, secret: bytes | None, source: str) -> PrivateKey:
+    is_der = block[:1] == b"\x30"
+    load = serialization.load_der_private_key if is_der else serialization.load_pem_private_key
+    try:
+        key = load(block, secret, unsafe_skip_rsa_key_validation=True)
+    except UnsupportedAlgorithm as error:
+        raise UnsupportedKey(
+            source, "the private key is of a kind that cannot be used", "use an ECDSA, RSA or Ed25519 key"
+        ) from error
+    except (ValueError, TypeError) as error:
+        # An encrypted key that does not decrypt and one that is no key look the same to OpenSSL.
+        if secret is not None:
+            raise WrongPassword(
+                source, "the private key does not open with this password", "check the password and try again"
+            ) from error
+        raise WrongContent(
+            source, "the private key cannot be parsed", "check that the file is complete, or make it anew"
+        ) from error
+    if not isinstance(
+        key, (rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey, ed25519.Ed25519PrivateKey, ed448.Ed448PrivateKey)
+    ):
+        kind = type(key).__name__.removesuffix("PrivateKey")
+        raise UnsupportedKey(source, f"a {kind} key cannot sign", "use an ECDSA, RSA or Ed25519 key")
+    return key
+
+
+def _pem(label: str, content: bytes) -> bytes:
+    text = b64encode(content)
+    lines = [text[i : i + 64] for i in range(0, len(text), 64)]
+    return b"\n".join([f"-----BEGIN {label}-----".encode(), *lines, f"-----END {label}-----".encode(), b""])
+
+
+def _here() -> str:
+    try:
+        return os.getcwd()
+    except OSError:
+        return "gone"

@@ -1,0 +1,261 @@
+"""Private keys: what loads, what is refused and with which words, and the match with a certificate."""
+
+from __future__ import annotations
+
+import os
+import ssl
+import time
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa, x25519
+
+from tlsocket.pki import keys
+from tlsocket.pki.authority import Authority
+from tlsocket.pki.errors import (
+    FileUnavailable,
+    KeyMismatch,
+    LoadError,
+    MissingFile,
+    PasswordRequired,
+    UnsupportedKey,
+    WrongContent,
+    WrongPassword,
+)
+from tlsocket.pki.keys import (
+    check_key_fits,
+    describe_key,
+    generate_private_key,
+    load_private_key,
+    private_key_pem,
+    public_key_info,
+)
+
+KINDS = ["ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "ed25519", "rsa-2048"]
+
+_FIRST_LINE, *_, _LAST_LINE = private_key_pem(generate_private_key("ed25519")).splitlines()
+CUT_OFF = _FIRST_LINE + b"\nAAAA\n"
+DAMAGED = CUT_OFF + _LAST_LINE + b"\n"
+
+
+@pytest.fixture(scope="module")
+def authority() -> Authority:
+    return Authority.create()
+
+
+def same(one: keys.PrivateKey, other: keys.PrivateKey) -> bool:
+    return public_key_info(one.public_key()) == public_key_info(other.public_key())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_loads_what_it_wrote(kind: str) -> None:
+    key = generate_private_key(kind)
+    assert same(load_private_key(private_key_pem(key)), key)
+    assert same(load_private_key(private_key_pem(key).decode()), key)
+
+
+@pytest.mark.parametrize("format_", [serialization.PrivateFormat.PKCS8, serialization.PrivateFormat.TraditionalOpenSSL])
+@pytest.mark.parametrize("encoding", [serialization.Encoding.PEM, serialization.Encoding.DER])
+@pytest.mark.parametrize("kind", ["ecdsa-p256", "rsa-2048"])
+def test_loads_every_form(
+    kind: str, encoding: serialization.Encoding, format_: serialization.PrivateFormat, tmp_path: Path
+) -> None:
+    key = generate_private_key(kind)
+    path = tmp_path / "a.key"
+    path.write_bytes(key.private_bytes(encoding, format_, serialization.NoEncryption()))
+    assert same(load_private_key(path), key)
+
+
+@pytest.mark.parametrize("password", ["secret", b"secret", bytearray(b"secret"), lambda: "secret", lambda: b"secret"])
+@pytest.mark.parametrize("form", ["pkcs8 pem", "pkcs8 der", "traditional"])
+def test_opens_an_encrypted_key(password: keys.Password, form: str) -> None:
+    key = generate_private_key("ecdsa-p256")
+    encoding = serialization.Encoding.DER if form == "pkcs8 der" else serialization.Encoding.PEM
+    traditional = form == "traditional"
+    format_ = serialization.PrivateFormat.TraditionalOpenSSL if traditional else serialization.PrivateFormat.PKCS8
+    data = key.private_bytes(encoding, format_, serialization.BestAvailableEncryption(b"secret"))
+    assert same(load_private_key(data, password), key)
+    with pytest.raises(WrongPassword, match="does not open with this password"):
+        load_private_key(data, "another")
+    with pytest.raises(PasswordRequired, match="there is no password"):
+        load_private_key(data)
+
+
+def test_never_answers_a_wrong_password_from_the_cache() -> None:
+    data = private_key_pem(generate_private_key("ecdsa-p256"), "secret")
+    load_private_key(data, "secret")
+    with pytest.raises(WrongPassword):
+        load_private_key(data, "secret2")
+    with pytest.raises(PasswordRequired):
+        load_private_key(data)
+
+
+def test_does_not_ask_for_a_password_that_is_not_needed() -> None:
+    def ask() -> str:
+        raise AssertionError("asked")
+
+    load_private_key(private_key_pem(generate_private_key("ed25519")), ask)
+
+
+def test_refuses_a_password_of_another_type() -> None:
+    data = private_key_pem(generate_private_key("ed25519"), "x")
+    with pytest.raises(TypeError, match="a password is"):
+        load_private_key(data, lambda: 5)  # type: ignore[arg-type, return-value]
+    with pytest.raises(ValueError, match="1024"):
+        load_private_key(data, "x" * 1025)
+
+
+def test_parses_an_rsa_key_once_and_without_proof() -> None:
+    data = private_key_pem(generate_private_key("rsa-2048"))
+    start = time.perf_counter()
+    key = load_private_key(data)
+    assert time.perf_counter() - start < 0.015
+    assert load_private_key(data) is key
+
+
+def test_keeps_few_keys() -> None:
+    first = private_key_pem(generate_private_key("ed25519"))
+    key = load_private_key(first)
+    for _ in range(keys._CACHE_SIZE):
+        load_private_key(private_key_pem(generate_private_key("ed25519")))
+    assert len(keys._cache) == keys._CACHE_SIZE
+    assert load_private_key(first) is not key
+
+
+def test_names_a_missing_file_and_the_current_folder(tmp_path: Path) -> None:
+    path = tmp_path / "absent.key"
+    with pytest.raises(MissingFile) as caught:
+        load_private_key(path)
+    assert isinstance(caught.value, FileNotFoundError)
+    assert (caught.value.errno, caught.value.filename) == (2, str(path))
+    assert str(path) in str(caught.value)
+    assert os.getcwd() in caught.value.remedy
+
+
+def test_names_a_folder_given_as_a_file(tmp_path: Path) -> None:
+    with pytest.raises(FileUnavailable, match="within that folder") as caught:
+        load_private_key(tmp_path)
+    assert isinstance(caught.value, OSError)
+
+
+def test_names_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    # Not by the file's mode: the tests may run as root, who may read everything.
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(FileUnavailable, match="let this user read it") as caught:
+        load_private_key(tmp_path / "a.key")
+    assert caught.value.errno == 13
+
+
+def test_refuses_a_path_with_a_null_byte() -> None:
+    with pytest.raises(FileUnavailable, match="check the path"):
+        load_private_key("a\0b")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "is empty"),
+        (b"\n \n", "is empty"),
+        (b"hello\n", "neither PEM nor DER"),
+        (CUT_OFF, "END line is missing"),
+        (DAMAGED, "cannot be parsed"),
+        (b"\x30\x03\x02\x01\x00", "cannot be parsed"),
+        (b"\x30", "cannot be parsed"),
+    ],
+)
+def test_says_what_is_wrong_with_the_content(content: bytes, words: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.key"
+    path.write_bytes(content)
+    with pytest.raises(WrongContent, match=words) as caught:
+        load_private_key(path)
+    assert str(path) in str(caught.value)
+    assert caught.value.remedy
+
+
+def test_says_that_a_certificate_is_no_key(authority: Authority) -> None:
+    with pytest.raises(WrongContent, match="only: certificate"):
+        load_private_key(authority.pem)
+
+
+def test_refuses_a_file_too_large_to_be_a_key(tmp_path: Path) -> None:
+    path = tmp_path / "a.key"
+    with path.open("wb") as file:
+        file.truncate(17 * 1024 * 1024)
+    with pytest.raises(WrongContent, match="larger"):
+        load_private_key(path)
+
+
+def test_refuses_a_key_that_cannot_sign() -> None:
+    key = x25519.X25519PrivateKey.generate()
+    data = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    with pytest.raises(UnsupportedKey, match="X25519 key cannot sign"):
+        load_private_key(data)
+
+
+def test_accepts_the_key_of_its_certificate(authority: Authority) -> None:
+    for kind in [*KINDS, "rsa-pss-2048"]:
+        issued = authority.issue(key=kind)
+        loaded = load_private_key(issued.key_pem())
+        check_key_fits(loaded, issued.certificate, key_source="a.key", certificate_source="a.pem")
+
+
+def test_tells_a_foreign_key_by_both_files(authority: Authority) -> None:
+    issued = authority.issue("www.example", key="ecdsa-p256")
+    other = generate_private_key("rsa-2048")
+    with pytest.raises(KeyMismatch) as caught:
+        check_key_fits(other, issued.certificate, key_source="a.key", certificate_source="a.pem")
+    for word in ("a.key", "a.pem", "RSA 2048", "ECDSA P-256", "CN=www.example"):
+        assert word in str(caught.value)
+
+
+def test_tells_a_damaged_rsa_key(authority: Authority) -> None:
+    key = generate_private_key("rsa-2048")
+    assert isinstance(key, rsa.RSAPrivateKey)
+    numbers = key.private_numbers()
+    damaged = rsa.RSAPrivateNumbers(
+        numbers.p, numbers.q, numbers.d ^ 2, numbers.dmp1 ^ 2, numbers.dmq1, numbers.iqmp, numbers.public_numbers
+    ).private_key(unsafe_skip_rsa_key_validation=True)
+    issued = authority.issue(key=key)
+    with pytest.raises(KeyMismatch, match="damaged"):
+        check_key_fits(damaged, issued.certificate, key_source="a.key", certificate_source="a.pem")
+
+
+def test_openssl_takes_the_key_of_a_pss_certificate(authority: Authority, tmp_path: Path) -> None:
+    certificate, key = authority.issue(key="rsa-pss-2048").write(tmp_path)
+    ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
+    assert (os.stat(key).st_mode & 0o777) == 0o600
+
+
+def test_refuses_to_encrypt_a_pss_key() -> None:
+    with pytest.raises(ValueError, match="without a password"):
+        private_key_pem(generate_private_key("rsa-2048"), "x", pss_only=True)
+
+
+def test_names_the_kinds_of_key_it_can_make() -> None:
+    with pytest.raises(ValueError, match="use one of ecdsa-p256"):
+        generate_private_key("dsa")
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"), [("ecdsa-p384", "ECDSA P-384"), ("ed25519", "Ed25519"), ("rsa-1024", "RSA 1024")]
+)
+def test_describes_a_key(kind: str, words: str) -> None:
+    assert describe_key(generate_private_key(kind).public_key()) == words
+
+
+def test_every_load_error_names_its_source() -> None:
+    with pytest.raises(LoadError) as caught:
+        load_private_key(b"-----BEGIN nothing\n")
+    assert caught.value.source == "the private key given as bytes"
+
+
+def test_describes_strange_keys() -> None:
+    assert describe_key(x25519.X25519PrivateKey.generate().public_key()) == "X25519"
+    with pytest.raises(TypeError, match="can sign"):
+        public_key_info(x25519.X25519PrivateKey.generate().public_key())
