@@ -1,0 +1,107 @@
+"""What `SSLContext.load_cert_chain` accepts: paths, PEM text, bytes, and objects of `cryptography`.
+
+The loading itself, and the words for what is wrong with a file, are `tlsocket.pki`'s; the exceptions are those of
+`ssl`. A credential's use in the handshake is `tlsocket.handshake`'s part.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from typing import Any, TypeAlias
+
+from tlsocket.config import Credential
+from tlsocket.crypto.certificates import certificate_public_key, parse_certificate
+from tlsocket.crypto.signatures import LocalSigner
+from tlsocket.dropin.exceptions import ssl_error, translate, translate_load_error
+from tlsocket.errors import TLSError
+from tlsocket.pki.errors import PkiError
+
+__all__ = ["CertificateSource", "KeySource", "PasswordSource", "load_credential"]
+
+CertificateSource: TypeAlias = str | bytes | os.PathLike[str] | Any
+"""A path, PEM text, PEM or DER bytes, a certificate of `cryptography`, or several of them, the end entity's first."""
+
+KeySource: TypeAlias = str | bytes | os.PathLike[str] | Any
+"""The same for the private key; None: it stands with the certificate."""
+
+PasswordSource: TypeAlias = str | bytes | bytearray | Callable[[], str | bytes | bytearray] | None
+
+_MAXIMUM_PASSWORD = 1024
+
+
+def load_credential(certificate: CertificateSource, key: KeySource | None, password: PasswordSource) -> Credential:
+    """The credential made of a certificate chain and its private key, after proof that they belong together."""
+    checked = _check_password(password)
+    try:
+        chain, private_key = _load(_plain_source(certificate, "certfile"), _plain_source(key, "keyfile"), checked)
+        public_key = certificate_public_key(parse_certificate(chain[0]))
+        credential = Credential(chain, LocalSigner(private_key, public_key))
+    except PkiError as error:
+        raise translate_load_error(error) from error
+    except TLSError as error:
+        raise translate(error) from error
+    if not credential.schemes:
+        raise ssl_error(
+            "EE_KEY_TOO_SMALL", "no signature scheme of TLS 1.3 fits this certificate's key: use a larger one"
+        )
+    return credential
+
+
+def _load(certificate: Any, key: Any, password: PasswordSource) -> tuple[tuple[bytes, ...], Any]:
+    from tlsocket.pki.certificates import certificate_der, load_certificates, load_chain_and_key
+    from tlsocket.pki.keys import check_key_fits, load_private_key
+
+    certificate_is_object, key_is_object = _is_certificates(certificate), hasattr(key, "sign")
+    if not certificate_is_object and not key_is_object:
+        return load_chain_and_key(certificate, key, password)
+    if certificate_is_object and key is None:
+        raise TypeError("keyfile is needed when certfile is a certificate object")
+    chain = _certificate_list(certificate) if certificate_is_object else load_certificates(certificate)
+    private_key = key if key_is_object else load_private_key(key, password)
+    check_key_fits(
+        private_key,
+        chain[0],
+        key_source="the private key given as an object" if key_is_object else "the private key",
+        certificate_source="the certificate given as an object" if certificate_is_object else "the certificate",
+    )
+    return tuple(certificate_der(item) for item in chain), private_key
+
+
+def _plain_source(source: Any, name: str) -> Any:
+    """`source` in a form that `pki` knows; what is no source at all is the standard library's TypeError."""
+    if source is None and name == "keyfile":
+        return None
+    if isinstance(source, (bytearray, memoryview)):
+        return bytes(source)
+    if isinstance(source, (str, bytes, os.PathLike)) or hasattr(source, "sign") or _is_certificates(source):
+        return source
+    raise TypeError(f"{name} should be a valid filesystem path")
+
+
+def _is_certificates(source: Any) -> bool:
+    if isinstance(source, (list, tuple)):
+        return bool(source) and all(_is_certificates(item) for item in source)
+    return hasattr(source, "tbs_certificate_bytes")
+
+
+def _certificate_list(source: Any) -> list[Any]:
+    return list(source) if isinstance(source, Iterable) else [source]
+
+
+def _check_password(password: PasswordSource) -> PasswordSource:
+    """`password` with the complaints of `ssl`, which come even when no password turns out to be needed."""
+    if password is None:
+        return None
+    if not callable(password):
+        return _check_password_value(password, "password should be a string or callable")
+    ask = password
+    return lambda: _check_password_value(ask(), "password callback must return a string")
+
+
+def _check_password_value(value: object, complaint: str) -> str | bytes | bytearray:
+    if not isinstance(value, (str, bytes, bytearray)):
+        raise TypeError(complaint)
+    if len(value) > _MAXIMUM_PASSWORD:
+        raise ValueError(f"password cannot be longer than {_MAXIMUM_PASSWORD} bytes")
+    return value

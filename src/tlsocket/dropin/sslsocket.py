@@ -1,0 +1,584 @@
+"""`SSLSocket`: a `socket.socket` whose bytes go through a TLS connection.
+
+It derives from `socket.socket` and not from `ssl.SSLSocket`, whose inherited methods would reach the descriptor behind
+the connection's back; `isinstance(sock, ssl.SSLSocket)` is answered through `__class__`. Every method of
+`socket.socket` that moves bytes is overridden here. Before a connection there is nothing to read or write; after
+`shutdown` nothing raw is sent or read; only `unwrap` returns to plaintext (RFC 9846 section 6.1 is its exchange).
+
+The record layer does the input and output, non-blocking on the descriptor, and answers with small negative numbers:
+this module owns deadlines, the handshake's loop and the exceptions. Not here: memory BIOs (`sslobject`), configuration
+(`context`).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import ssl as _stdlib
+import threading
+from socket import SHUT_RDWR, SHUT_WR, SO_TYPE, SOCK_STREAM, SOL_SOCKET, socket
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from tlsocket import clock
+from tlsocket._record import CLOSED, HAVE_DATA, STOPPED, TIMED_OUT, TRUNCATED, WANT_READ
+from tlsocket.connection import Connection
+from tlsocket.dropin.exceptions import SSLZeroReturnError, raise_outcome, ssl_error, translate
+from tlsocket.dropin.view import ConnectionView, refuse_session
+from tlsocket.errors import Truncated
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer, WriteableBuffer
+
+    from tlsocket.dropin.context import SSLContext
+
+__all__ = ["SSLSocket"]
+
+
+class SSLSocket(ConnectionView, socket):
+    """A socket with TLS on it; made by `SSLContext.wrap_socket`, which takes the descriptor over.
+
+    One thread may read while another writes. A timeout is a deadline for the whole call, the handshake in it included.
+    """
+
+    __slots__ = (
+        "__dict__",
+        "_conn",
+        "_connected",
+        "_context",
+        "_guard",
+        "_plain",
+        "_ready",
+        "_shut",
+        "do_handshake_on_connect",
+        "server_hostname",
+        "server_side",
+        "suppress_ragged_eofs",
+    )
+
+    _conn: Connection | None
+    _connected: bool
+    _context: SSLContext
+    _guard: tuple[int, threading.Lock] | None
+    """Serialises the handshake between threads; with the process that made it, since a fork may copy it locked."""
+    _plain: bool
+    """True after `unwrap`: the methods of `socket.socket` apply."""
+    _ready: bool
+    """True once the handshake is over and its last bytes are in the kernel."""
+    _shut: bool
+    """True once `shutdown` closed the sending side."""
+    server_side: bool
+    server_hostname: str | None
+    do_handshake_on_connect: bool
+    suppress_ragged_eofs: bool
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        raise TypeError(
+            f"{type(self).__name__} does not have a public constructor. "
+            "Instances are returned by SSLContext.wrap_socket()."
+        )
+
+    if not TYPE_CHECKING:
+
+        @property
+        def __class__(self) -> type:
+            """`ssl.SSLSocket`, so that programs that test for it know what they have; `type()` tells the truth."""
+            return _stdlib.SSLSocket
+
+    def __repr__(self) -> str:
+        text = socket.__repr__(self)
+        return f"<tlsocket.{type(self).__name__}{text[text.find(' ') :]}" if " " in text else text
+
+    # Making one
+
+    @classmethod
+    def _create(
+        cls,
+        sock: socket,
+        server_side: bool = False,
+        do_handshake_on_connect: bool = True,
+        suppress_ragged_eofs: bool = True,
+        server_hostname: str | bytes | None = None,
+        context: SSLContext | None = None,
+        session: object = None,
+    ) -> SSLSocket:
+        if context is None:
+            raise TypeError("a context is needed")
+        _check_wrap_arguments(sock, server_side, server_hostname, context, session)
+        timeout = sock.gettimeout()
+        self = cls.__new__(cls)
+        socket.__init__(self, sock.family, sock.type, sock.proto, fileno=sock.fileno())
+        sock.detach()
+        # From here on this object closes the descriptor, also when anything below fails.
+        try:
+            self._conn = None
+            self._context = context
+            self._guard = None
+            self._plain = self._ready = self._shut = False
+            self.server_side = server_side
+            self.server_hostname = context._encode_hostname(server_hostname)
+            self.do_handshake_on_connect = do_handshake_on_connect
+            self.suppress_ragged_eofs = suppress_ragged_eofs
+            self._connected = self._look_for_peer()
+            self.settimeout(timeout)
+            if self._connected:
+                self._attach()
+                if do_handshake_on_connect:
+                    if timeout == 0.0:
+                        raise ValueError("do_handshake_on_connect should not be specified for non-blocking sockets")
+                    self.do_handshake()
+            else:
+                context._check_role(server_side)
+        except BaseException:
+            try:
+                self.close()
+            except OSError:
+                pass
+            raise
+        return self
+
+    def _look_for_peer(self) -> bool:
+        """Whether the socket is connected. If it was, and left plaintext behind, that is refused (CVE-2023-40217)."""
+        try:
+            self.getpeername()
+        except OSError as error:
+            if error.errno != errno.ENOTCONN:
+                raise
+        else:
+            return True
+        self.setblocking(False)
+        try:
+            left_behind = socket.recv(self, 1)
+        except OSError as error:
+            # EINVAL: an unconnected Unix socket.
+            if error.errno not in (errno.ENOTCONN, errno.EINVAL, errno.EAGAIN, errno.EWOULDBLOCK):
+                raise
+            left_behind = b""
+        if left_behind:
+            reason = "Closed before TLS handshake with data in recv buffer."
+            failure = _stdlib.SSLError(errno.ENOTCONN, reason)
+            failure.reason = reason
+            failure.library = None  # type: ignore[assignment]
+            raise failure
+        return False
+
+    def _attach(self) -> Connection:
+        conn = self._context._connection(self.server_side, self.server_hostname)
+        self._guard = (os.getpid(), threading.Lock())
+        self._conn = conn
+        return conn
+
+    def _tls(self) -> Connection | None:
+        """The connection; None where the methods of `socket.socket` apply, which is after `unwrap` only.
+
+        Without a connection the descriptor decides: not connected or closed is an error, and one that was connected
+        behind our back gets its TLS now, since plaintext is not what the caller asked for.
+        """
+        conn = self._conn
+        if conn is None and not self._plain:
+            self.getpeername()
+            conn = self._attach()
+            self._connected = True
+        return conn
+
+    # The handshake
+
+    def do_handshake(self, block: bool = False) -> None:
+        """Perform the handshake, or go on with it. With `block`, also on a non-blocking socket until it is over."""
+        self._check_connected()
+        conn = self._tls()
+        if conn is None:
+            raise ValueError("No SSL wrapper around " + str(self))
+        timeout = self.gettimeout()
+        self._handshake(conn, None if block and timeout == 0.0 else timeout)
+
+    def _handshake(self, conn: Connection, timeout: float | None) -> float | None:
+        """Finish the handshake if it is not over; returns what is left of `timeout`."""
+        deadline = clock.monotonic() + timeout if timeout else None
+        guard = self._guard
+        if guard is not None and guard[0] != os.getpid():
+            guard = self._guard = (os.getpid(), threading.Lock())
+        if guard is None or self._ready:
+            return timeout
+        _acquire(guard[1], timeout)
+        try:
+            if not self._ready:
+                self._drive_handshake(conn, timeout, deadline)
+                self._ready = True
+                self._guard = None
+                self._context._count_handshake(self.server_side)
+        finally:
+            guard[1].release()
+        return _left(timeout, deadline, "handshake")
+
+    def _drive_handshake(self, conn: Connection, timeout: float | None, deadline: float | None) -> None:
+        try:
+            conn.start()
+            while True:
+                outcome = conn.writer.flush(self, _left(timeout, deadline, "handshake"))
+                if outcome < 0:
+                    raise_outcome(outcome, conn.writer.last_errno, "handshake")
+                if conn.handshake_complete:
+                    return
+                if conn.suspended is not None:
+                    self._decide(conn)
+                    continue
+                outcome = conn.reader.pull(self, _left(timeout, deadline, "handshake"), conn)
+                if outcome == TRUNCATED:
+                    raise conn.on_failure(Truncated())
+                if outcome == CLOSED:
+                    raise SSLZeroReturnError(6, "the peer closed the connection during the handshake (tlsocket)")
+                if outcome != STOPPED:
+                    raise_outcome(outcome, conn.reader.last_errno, "handshake")
+        except BaseException as error:
+            self._fail(conn, error)
+
+    def _fail(self, conn: Connection, error: BaseException) -> NoReturn:
+        """Let the alert out if that needs no waiting, and raise what a program expects."""
+        if conn.error is not None:
+            conn.writer.try_flush(self)
+        translated = translate(error, self.server_hostname)
+        try:
+            if translated is error:
+                raise error
+            raise translated from error
+        finally:
+            # An error kept by a frame that its traceback keeps would keep the connection too.
+            del error, translated
+
+    def getpeercert(self, binary_form: bool = False) -> dict[str, Any] | bytes | None:
+        """The peer's certificate, as `SSLObject` has it; OSError where nothing is connected."""
+        self._check_connected()
+        return super().getpeercert(binary_form)
+
+    def _check_connected(self) -> None:
+        # getpeername raises ENOTCONN if there is no connection; a connect that first returned EINPROGRESS is one too.
+        if not self._connected:
+            self.getpeername()
+
+    # Receiving
+
+    def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
+        """Up to `buflen` bytes; b"" when the peer has closed its side."""
+        conn = self._conn
+        if conn is None:
+            conn = self._tls()
+            if conn is None:
+                return socket.recv(self, buflen, flags)
+        if flags != 0:
+            raise ValueError(f"non-zero flags not allowed in calls to recv() on {type(self)}")
+        if buflen < 0:
+            raise ValueError("size should not be negative")
+        timeout = self.gettimeout()
+        if not self._ready:
+            timeout = self._handshake(conn, timeout)
+        try:
+            data = conn.reader.recv(self, buflen, timeout, conn)
+        except BaseException as error:
+            self._fail(conn, error)
+        if isinstance(data, bytes):
+            return data
+        self._receive_outcome(conn, data)
+        return b""
+
+    def recv_into(self, buffer: WriteableBuffer, nbytes: int | None = None, flags: int = 0) -> int:
+        """Up to `nbytes` bytes (or as many as fit) into `buffer`; 0 when the peer has closed its side."""
+        conn = self._conn
+        if conn is None:
+            conn = self._tls()
+            if conn is None:
+                return socket.recv_into(self, buffer, nbytes or 0, flags)
+        if flags != 0:
+            raise ValueError(f"non-zero flags not allowed in calls to recv_into() on {type(self)}")
+        with memoryview(buffer) as view:
+            room = view.nbytes
+        if nbytes is not None and 0 < nbytes < room:
+            room = nbytes
+        if room == 0:
+            return 0
+        timeout = self.gettimeout()
+        if not self._ready:
+            timeout = self._handshake(conn, timeout)
+        try:
+            count = conn.reader.recv_into(self, buffer, room, timeout, conn)
+        except BaseException as error:
+            self._fail(conn, error)
+        if count < 0:
+            self._receive_outcome(conn, count)
+            return 0
+        return count
+
+    def _receive_outcome(self, conn: Connection, outcome: int) -> None:
+        """Return where the end of the stream is to be reported, else raise."""
+        if outcome == CLOSED:
+            return
+        if outcome == TRUNCATED and (self.suppress_ragged_eofs or self._context._ignores_unexpected_eof):
+            return
+        raise_outcome(outcome, conn.reader.last_errno, "read")
+
+    def read(self, len: int = 1024, buffer: WriteableBuffer | None = None) -> bytes | int:
+        """Up to `len` bytes, or their number when they went into `buffer`."""
+        if self._conn is None:
+            raise ValueError("Read on closed or unwrapped SSL socket.")
+        return self.recv(len) if buffer is None else self.recv_into(buffer, len)
+
+    def pending(self) -> int:
+        """Bytes that can be read without the descriptor; an end that was read behind data counts as one."""
+        conn = self._conn
+        return 0 if conn is None else conn.reader.pending()
+
+    # Sending
+
+    def send(self, data: ReadableBuffer, flags: int = 0) -> int:
+        """Send `data`; returns how many bytes are on their way.
+
+        On a non-blocking socket a send that would block must be repeated with at least the same data: part of it may
+        be encrypted already (`ssl` has the same rule).
+        """
+        conn = self._conn
+        if conn is None:
+            conn = self._tls()
+            if conn is None:
+                return socket.send(self, data, flags)
+        if flags != 0:
+            raise ValueError(f"non-zero flags not allowed in calls to send() on {type(self)}")
+        timeout = self.gettimeout()
+        if not self._ready:
+            timeout = self._handshake(conn, timeout)
+        try:
+            count = conn.writer.send(self, data, timeout, conn)
+        except BaseException as error:
+            self._fail(conn, error)
+        if count < 0:
+            self._send_outcome(conn, count)
+        return count
+
+    def sendall(self, data: ReadableBuffer, flags: int = 0) -> None:
+        """Send all of `data`; the timeout is for the whole."""
+        conn = self._conn
+        if conn is None:
+            conn = self._tls()
+            if conn is None:
+                return socket.sendall(self, data, flags)
+        if flags != 0:
+            raise ValueError(f"non-zero flags not allowed in calls to sendall() on {type(self)}")
+        timeout = self.gettimeout()
+        deadline = clock.monotonic() + timeout if timeout else None
+        if not self._ready:
+            self._handshake(conn, timeout)
+        with memoryview(data) as view, view.cast("B") as octets:
+            sent, total = 0, len(octets)
+            while True:
+                try:
+                    count = conn.writer.send(self, octets[sent:] if sent else octets, timeout, conn)
+                except BaseException as error:
+                    self._fail(conn, error)
+                if count < 0:
+                    self._send_outcome(conn, count)
+                sent += count
+                if sent >= total:
+                    return None
+                timeout = _left(timeout, deadline, "write")
+
+    def _send_outcome(self, conn: Connection, outcome: int) -> NoReturn:
+        if outcome == CLOSED:
+            if conn.error is not None:
+                self._fail(conn, conn.error)
+            if self._shut:
+                raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+        raise_outcome(outcome, conn.writer.last_errno, "write")
+
+    def write(self, data: ReadableBuffer) -> int:
+        """The same as `send`."""
+        if self._conn is None:
+            raise ValueError("Write on closed or unwrapped SSL socket.")
+        return self.send(data)
+
+    def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
+        """Send a file opened in binary mode; returns the number of bytes sent."""
+        if self._tls() is None:
+            return socket.sendfile(self, file, offset, count)
+        # CPython's own loop over `self.send`; the one over os.sendfile() would bypass the connection.
+        return self._sendfile_use_send(file, offset, count)  # type: ignore[attr-defined, no-any-return]
+
+    def _sendfile_use_sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
+        if not self._plain:
+            raise NotImplementedError(f"os.sendfile() not allowed on {type(self)}")
+        return socket._sendfile_use_sendfile(self, file, offset, count)  # type: ignore[attr-defined, no-any-return]
+
+    # What datagrams and messages would bypass
+
+    def _refuse_datagrams(self, method: str) -> None:
+        if self._conn is None and not self._plain:
+            self.getpeername()  # where nothing is connected, that is the error
+        if not self._plain:
+            raise ValueError(f"{method} not allowed on instances of {type(self)}")
+
+    def sendto(self, data: ReadableBuffer, flags_or_addr: Any, addr: Any = None) -> int:
+        """Not with TLS on the socket."""
+        self._refuse_datagrams("sendto")
+        arguments = (flags_or_addr,) if addr is None else (flags_or_addr, addr)
+        return socket.sendto(self, data, *arguments)
+
+    def recvfrom(self, buflen: int = 1024, flags: int = 0) -> tuple[bytes, Any]:
+        """Not with TLS on the socket."""
+        self._refuse_datagrams("recvfrom")
+        return socket.recvfrom(self, buflen, flags)
+
+    def recvfrom_into(self, buffer: WriteableBuffer, nbytes: int | None = None, flags: int = 0) -> tuple[int, Any]:
+        """Not with TLS on the socket."""
+        self._refuse_datagrams("recvfrom_into")
+        return socket.recvfrom_into(self, buffer, nbytes or 0, flags)
+
+    def sendmsg(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Never on an SSLSocket."""
+        raise NotImplementedError(f"sendmsg not allowed on instances of {type(self)}")
+
+    def sendmsg_afalg(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Never on an SSLSocket."""
+        raise NotImplementedError(f"sendmsg_afalg not allowed on instances of {type(self)}")
+
+    def recvmsg(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Never on an SSLSocket."""
+        raise NotImplementedError(f"recvmsg not allowed on instances of {type(self)}")
+
+    def recvmsg_into(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Never on an SSLSocket."""
+        raise NotImplementedError(f"recvmsg_into not allowed on instances of {type(self)}")
+
+    def dup(self) -> NoReturn:
+        """Two objects cannot share one connection's keys."""
+        raise NotImplementedError(f"Can't dup() {type(self).__name__} instances")
+
+    # Ends
+
+    def unwrap(self) -> socket:
+        """Exchange close_notify with the peer and return this socket, which then carries plaintext.
+
+        Reads exactly up to the peer's close_notify: what follows on the wire is the next protocol's.
+        """
+        conn = self._conn
+        if conn is None:
+            raise ValueError("No SSL wrapper around " + str(self))
+        if not self._ready:
+            raise ssl_error("SHUTDOWN_WHILE_IN_INIT")
+        timeout = self.gettimeout()
+        deadline = clock.monotonic() + timeout if timeout else None
+        try:
+            conn.close()
+            outcome = STOPPED
+            while outcome == STOPPED:
+                flushed = conn.writer.flush(self, _left(timeout, deadline, "shutdown"))
+                if flushed < 0:
+                    raise_outcome(flushed, conn.writer.last_errno, "shutdown")
+                outcome = conn.reader.pull(self, _left(timeout, deadline, "shutdown"), conn)
+        except BaseException as error:
+            self._fail(conn, error)
+        if outcome == HAVE_DATA:
+            raise ssl_error("APPLICATION_DATA_AFTER_CLOSE_NOTIFY", "read what is left, then call unwrap() again")
+        if outcome != CLOSED:
+            raise_outcome(outcome, conn.reader.last_errno, "shutdown")
+        self._plain = True
+        self._ready = False
+        self._conn = None
+        return self
+
+    def shutdown(self, how: int) -> None:
+        """Shut down one or both directions; when sending ends, close_notify goes first if that needs no waiting."""
+        conn = self._conn
+        if conn is not None and how in (SHUT_WR, SHUT_RDWR):
+            if self._ready and conn.error is None:
+                conn.close()
+                conn.writer.try_flush(self)
+            self._shut = True
+        socket.shutdown(self, how)
+
+    def _real_close(self, *args: Any) -> None:
+        # The connection is only let go: a thread that is inside it keeps it until it returns with EBADF.
+        self._conn = None
+        self._ready = self._plain = False
+        socket._real_close(self, *args)  # type: ignore[attr-defined]
+
+    # Connecting
+
+    def connect(self, addr: Any) -> None:
+        """Connect, then perform the handshake unless `do_handshake_on_connect` says otherwise."""
+        self._real_connect(addr, False)
+
+    def connect_ex(self, addr: Any) -> int:
+        """The same with the error number of the connecting as its result; a failed handshake raises."""
+        return self._real_connect(addr, True)
+
+    def _real_connect(self, addr: Any, connect_ex: bool) -> int:
+        if self.server_side:
+            raise ValueError("can't connect in server-side mode")
+        if self._connected or self._conn is not None:
+            raise ValueError("attempt to connect already-connected SSLSocket!")
+        conn = self._attach()
+        timeout = self.gettimeout()
+        deadline = clock.monotonic() + timeout if timeout else None
+        result = 0
+        try:
+            if connect_ex:
+                result = socket.connect_ex(self, addr)
+            else:
+                socket.connect(self, addr)
+        except BlockingIOError:
+            raise  # under way: do_handshake() follows once the socket is writable
+        except BaseException:
+            self._conn = None
+            raise
+        if result == 0:
+            self._connected = True
+            if self.do_handshake_on_connect:
+                self._handshake(conn, _left(timeout, deadline, "handshake"))
+        elif result != errno.EINPROGRESS:
+            self._conn = None
+        return result
+
+    def accept(self) -> tuple[SSLSocket, Any]:
+        """A new connection with its handshake done (unless `do_handshake_on_connect` is False), and its address."""
+        sock, address = socket.accept(self)
+        wrapped = self._context.wrap_socket(
+            sock,
+            do_handshake_on_connect=self.do_handshake_on_connect,
+            suppress_ragged_eofs=self.suppress_ragged_eofs,
+            server_side=True,
+        )
+        return wrapped, address
+
+
+def _check_wrap_arguments(
+    sock: socket, server_side: bool, server_hostname: str | bytes | None, context: SSLContext, session: object
+) -> None:
+    if sock.getsockopt(SOL_SOCKET, SO_TYPE) != SOCK_STREAM:
+        raise NotImplementedError("only stream sockets are supported")
+    if server_side:
+        if server_hostname:
+            raise ValueError("server_hostname can only be specified in client mode")
+        if session is not None:
+            raise ValueError("session can only be specified in client mode")
+    if context.check_hostname and not server_hostname:
+        raise ValueError("check_hostname requires server_hostname")
+    refuse_session(session)
+    if isinstance(sock, _stdlib.SSLSocket) and sock.version() is not None:
+        raise ValueError(
+            "this socket carries TLS already, and wrap_socket would write past it: "
+            "use wrap_bio() for TLS in TLS, or unwrap() it first"
+        )
+
+
+def _acquire(lock: threading.Lock, timeout: float | None) -> None:
+    if timeout is None:
+        lock.acquire()
+    elif not (lock.acquire(timeout=timeout) if timeout else lock.acquire(blocking=False)):
+        raise_outcome(TIMED_OUT if timeout else WANT_READ, 0, "handshake")
+
+
+def _left(timeout: float | None, deadline: float | None, operation: str) -> float | None:
+    """What is left of a call's timeout; never 0, which would mean not to wait at all."""
+    if deadline is None:
+        return timeout
+    left = deadline - clock.monotonic()
+    if left <= 0:
+        raise_outcome(TIMED_OUT, 0, operation)
+    return left

@@ -1,0 +1,234 @@
+"""What a program may ask a connection about, alike for `SSLSocket` and `SSLObject`.
+
+Answers before the handshake are those of `ssl`: mostly None. The channel bindings are RFC 9266 (`tls-exporter`) and
+RFC 5929 section 4 (`tls-server-end-point`). The one decision that `ssl` leaves to programs, `sni_callback`, is
+answered here too. Not here: anything that moves bytes (`sslsocket`, `sslobject`).
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from tlsocket.config import Role, ServerConfig
+from tlsocket.connection import Connection
+from tlsocket.crypto.certificates import parse_certificate
+from tlsocket.crypto.suites import TLS13_SUITES, CipherSuite
+from tlsocket.dropin.enums import CHANNEL_BINDING_TYPES
+from tlsocket.errors import ApplicationRefusal
+from tlsocket.events import Negotiated
+from tlsocket.handshake.decisions import CertificateDecision
+from tlsocket.registry.alerts import AlertDescription
+
+if TYPE_CHECKING:
+    from tlsocket.dropin.context import SSLContext
+
+__all__ = ["ConnectionView"]
+
+_BINDING_LABEL = b"EXPORTER-Channel-Binding"
+_BINDING_LENGTH = 32
+
+
+class ConnectionView:
+    """Questions about `_conn`, which is None before a connection and after `unwrap` or `close`."""
+
+    if TYPE_CHECKING:
+        _context: SSLContext
+
+        @property
+        def _conn(self) -> Connection | None: ...
+
+    else:
+        __slots__ = ()
+
+    # The configuration
+
+    @property
+    def context(self) -> SSLContext:
+        """The context in use. An `sni_callback` sets it to choose another certificate for the server's answer."""
+        return self._context
+
+    @context.setter
+    def context(self, context: SSLContext) -> None:
+        from tlsocket.dropin.context import SSLContext
+
+        if not isinstance(context, SSLContext):
+            raise TypeError("The value must be a SSLContext")
+        self._context = context
+
+    @property
+    def session(self) -> None:
+        """None: sessions are not resumed yet. Setting None is allowed."""
+        return None
+
+    @session.setter
+    def session(self, session: object) -> None:
+        refuse_session(session)
+
+    @property
+    def session_reused(self) -> bool | None:
+        """Whether the handshake resumed a session: never yet. None without a connection."""
+        return None if self._conn is None else False
+
+    @property
+    def _sslobj(self) -> Connection | None:
+        """Programs look here to see whether TLS is active; the object is none of theirs."""
+        return self._conn
+
+    # What was negotiated
+
+    def version(self) -> str | None:
+        """The protocol version, "TLSv1.3", or None before the handshake."""
+        conn = self._conn
+        return None if conn is None or conn.negotiated is None else "TLSv1.3"
+
+    def cipher(self) -> tuple[str, str, int] | None:
+        """The cipher suite as (name, version, secret bits), or None before the handshake."""
+        conn = self._conn
+        return None if conn is None or conn.negotiated is None else _cipher_tuple(conn.negotiated.cipher_suite)
+
+    def shared_ciphers(self) -> list[tuple[str, str, int]] | None:
+        """On a server, our cipher suites that the client offered too, in the client's order; None on a client."""
+        conn = self._conn
+        if conn is None or conn.negotiated is None or conn.role is Role.CLIENT:
+            return None
+        return [_cipher_tuple(TLS13_SUITES[code]) for code in conn.negotiated.common_cipher_suites]
+
+    def compression(self) -> None:
+        """None: TLS compression is unsafe and was removed from the protocol (RFC 9846 section 4.2.2)."""
+        return None
+
+    def selected_alpn_protocol(self) -> str | None:
+        """The application protocol agreed on (RFC 7301), or None."""
+        conn = self._conn
+        if conn is None or conn.negotiated is None or conn.negotiated.alpn is None:
+            return None
+        return conn.negotiated.alpn.decode("utf-8")
+
+    def selected_npn_protocol(self) -> None:
+        """None: NPN never became a standard; use ALPN."""
+        warnings.warn("ssl NPN is deprecated, use ALPN instead", DeprecationWarning, stacklevel=2)
+
+    # The peer
+
+    def getpeercert(self, binary_form: bool = False) -> dict[str, Any] | bytes | None:
+        """The peer's certificate: a dictionary, or DER with `binary_form`.
+
+        None when it sent none; an empty dictionary when it sent one that was not verified.
+        """
+        conn = self._conn
+        if conn is None or conn.negotiated is None:
+            raise ValueError("handshake not done yet")
+        if not conn.peer_certificates:
+            return None
+        if binary_form:
+            return conn.peer_certificates[0]
+        if not conn.verified_path:
+            return {}
+        from tlsocket.pki.certificates import certificate_dict
+
+        return certificate_dict(parse_certificate(conn.peer_certificates[0]))
+
+    def get_verified_chain(self) -> list[bytes]:
+        """DER of the verified path, leaf first, trust anchor last; without verification, what the peer sent."""
+        conn = self._conn
+        return [] if conn is None else list(conn.verified_path or conn.peer_certificates)
+
+    def get_unverified_chain(self) -> list[bytes]:
+        """DER of the certificates as the peer sent them."""
+        conn = self._conn
+        return [] if conn is None else list(conn.peer_certificates)
+
+    def verify_client_post_handshake(self) -> None:
+        """Post-handshake authentication (RFC 9846 section 4.7.2) is not supported yet: always an error."""
+        raise NotImplementedError("Post-handshake authentication is not supported by this version of tlsocket.")
+
+    # Keying material
+
+    def get_channel_binding(self, cb_type: str = "tls-unique") -> bytes | None:
+        """Channel binding data, or None where there is none.
+
+        `tls-unique`, the default of `ssl`, is not defined for TLS 1.3 (RFC 9266 section 3) and gives None;
+        `tls-exporter` takes its place.
+        """
+        if cb_type not in CHANNEL_BINDING_TYPES:
+            raise ValueError(f"{cb_type} channel binding type not implemented")
+        conn = self._conn
+        if conn is None or conn.negotiated is None:
+            return None
+        if cb_type == "tls-exporter":
+            return conn.export_keying_material(_BINDING_LABEL, b"", _BINDING_LENGTH)
+        if cb_type == "tls-server-end-point":
+            return _server_end_point(conn, conn.negotiated)
+        return None
+
+    def export_keying_material(self, label: str | bytes, length: int, context: bytes | None = None) -> bytes:
+        """Keys for another protocol, bound to this connection (RFC 9846 section 7.5, RFC 5705)."""
+        conn = self._conn
+        if conn is None or conn.negotiated is None:
+            raise ValueError("handshake not done yet")
+        return conn.export_keying_material(label.encode("ascii") if isinstance(label, str) else label, context, length)
+
+    # Inside
+
+    def _decide(self, conn: Connection) -> None:
+        """Answer the decision that the handshake waits for: the server's `sni_callback`."""
+        decision = conn.suspended
+        context = self._context
+        answer: object = None
+        if isinstance(decision, CertificateDecision) and context.sni_callback is not None:
+            answer = self._ask_sni_callback(context.sni_callback, decision.server_name, context)
+            if answer is None and self._context is not context and isinstance(conn.config, ServerConfig):
+                answer = self._context._server_config_after(conn.config)
+        conn.resume(answer)
+
+    def _ask_sni_callback(self, callback: Any, server_name: str | None, context: SSLContext) -> object:
+        """None to go on, or the exception that refuses."""
+        try:
+            result = callback(self, server_name, context)
+        except Exception as error:
+            # As in `ssl`: the exception cannot reach a caller of the callback, so it is shown and the client refused.
+            _show_unraisable(error, callback)
+            return ApplicationRefusal(AlertDescription.HANDSHAKE_FAILURE, "sni_callback raised an exception")
+        if result is None:
+            return None
+        if not isinstance(result, int):
+            _show_unraisable(TypeError(f"sni_callback returned {type(result).__name__}, not None or an int"), callback)
+            return ApplicationRefusal(AlertDescription.INTERNAL_ERROR, "sni_callback returned no alert")
+        return ApplicationRefusal(int(result) & 0xFF, "sni_callback refused the client")
+
+
+def refuse_session(session: object) -> None:
+    """Complain about a session to resume: there can be none of ours yet."""
+    if session is not None:
+        raise TypeError("Value is not a SSLSession: this version of tlsocket has no sessions to resume")
+
+
+def _cipher_tuple(suite: CipherSuite) -> tuple[str, str, int]:
+    return (suite.name, "TLSv1.3", suite.bits)
+
+
+def _server_end_point(conn: Connection, negotiated: Negotiated) -> bytes | None:
+    """RFC 5929 section 4.1: the server certificate's hash, MD5 and SHA-1 replaced by SHA-256."""
+    from hashlib import new, sha256
+
+    certificates = conn.peer_certificates if conn.role is Role.CLIENT else negotiated.own_certificates
+    if not certificates:
+        return None
+    der = certificates[0]
+    algorithm = parse_certificate(der).signature_hash_algorithm
+    if algorithm is None:
+        return None  # Ed25519 has no hash of its own: "undefined at this time", says RFC 5929
+    return sha256(der).digest() if algorithm.name in ("md5", "sha1") else new(algorithm.name, der).digest()
+
+
+def _show_unraisable(error: BaseException, subject: object) -> None:
+    class Arguments:
+        exc_type = type(error)
+        exc_value = error
+        exc_traceback = error.__traceback__
+        err_msg = "Exception ignored in sni_callback"
+        object = subject
+
+    sys.unraisablehook(Arguments)  # type: ignore[arg-type]
