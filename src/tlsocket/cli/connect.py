@@ -1,0 +1,247 @@
+"""`tlsocket connect`: a handshake with anybody, told in words; then a pipe, like `openssl s_client -quiet`.
+
+What was negotiated and the chain go to standard error, so that standard output carries nothing but the peer's bytes.
+Verification is the library's: nothing here decides whether a chain is good.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import sys
+import threading
+import time
+from collections.abc import Sequence
+
+import click
+
+import tlsocket as ssl
+from tlsocket import events
+from tlsocket.cli.addresses import Address, format_address, parse_address
+from tlsocket.cli.chain import chain_lines, owner
+from tlsocket.cli.narration import explain
+from tlsocket.cli.output import DONE, CommandError, RefusedError, common, console, examples
+from tlsocket.pki.certificates import printable
+from tlsocket.registry import NamedGroup, ProtocolVersion, SignatureScheme, describe
+
+__all__ = ["connect"]
+
+CONNECT_SECONDS = 15.0
+QUIET_SECONDS = 5.0
+"""After the end of standard input: how long the peer may say nothing before we say that we are done."""
+TICK_SECONDS = 0.2
+BLOCK = 1 << 17
+
+
+def client_context(
+    cafile: str | None, insecure: bool, alpn: str | None, cert: str | None, key: str | None, keylog: str | None
+) -> ssl.SSLContext:
+    """The context that the options describe."""
+    context: ssl.SSLContext = ssl.create_default_context(cafile=cafile)
+    if insecure:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if alpn is not None:
+        context.set_alpn_protocols(alpn.split(","))
+    if cert is not None:
+        context.load_cert_chain(cert, key)
+    if keylog is not None:
+        context.keylog_filename = keylog
+    return context
+
+
+@click.command(
+    epilog=examples(
+        "echo hello | tlsocket connect localhost:8444 --cafile authority.pem",
+        "tlsocket connect localhost:8443 --insecure --alpn http/1.1 < /dev/null",
+    )
+)
+@click.argument("address", metavar="HOST[:443]", callback=lambda ctx, param, value: parse_address(value, 443))
+@click.option("--cafile", metavar="FILE", help="Trust these authorities instead of the platform's.")
+@click.option("--insecure", is_flag=True, help="Do not verify the certificate. It is shown all the same.")
+@click.option("--servername", metavar="NAME", help="Ask for and verify this name instead of HOST.")
+@click.option("--alpn", metavar="LIST", help="Application protocols to offer, comma-separated.")
+@click.option("--cert", metavar="FILE", help="Our certificate chain in PEM, for a server that asks.")
+@click.option("--key", metavar="FILE", help="Its private key, when it is not in the same file.")
+@click.option("--keylog", metavar="FILE", help="Append the connection's secrets (RFC 9850): whoever has them reads it.")
+@common
+def connect(
+    address: Address,
+    cafile: str | None,
+    insecure: bool,
+    servername: str | None,
+    alpn: str | None,
+    cert: str | None,
+    key: str | None,
+    keylog: str | None,
+) -> int:
+    """Connect to HOST, say what was negotiated, show the chain and the verdict, then pipe.
+
+    Standard input is sent, and what comes is written to standard output. A bad verdict exits 1.
+    """
+    if key is not None and cert is None:
+        raise click.UsageError("--key needs --cert")
+    context = client_context(cafile, insecure, alpn, cert, key, keylog)
+    seen = Observer()
+    context.on_event = seen.on_event
+    name = servername or address[0]
+    peer = format_address(address)
+    try:
+        plain = socket.create_connection(address, timeout=CONNECT_SECONDS)
+    except OSError as error:
+        raise CommandError(f"{peer}: {error.strerror or error}; is a server listening there?") from error
+    # An end without close_notify must not look like a good one: what came may be cut short.
+    wrapped = context.wrap_socket(
+        plain, server_hostname=name, do_handshake_on_connect=False, suppress_ragged_eofs=False
+    )
+    with wrapped as secure:
+        try:
+            secure.do_handshake()
+        except ssl.SSLCertVerificationError as error:
+            show_chain(seen.chain)
+            report(f"verdict: refused: {seen.refusal}")
+            raise RefusedError(f"{peer}: the certificate was refused: {error.verify_message}") from error
+        except ssl.SSLError as error:
+            raise RefusedError(f"{peer}: {error.args[-1]}") from error
+        except OSError as error:
+            raise CommandError(f"{peer}: {error}") from error
+        if seen.negotiated is not None:
+            show_session(seen.negotiated, peer)
+        show_chain(seen.chain)
+        report(verdict(secure, name, insecure))
+        secure.settimeout(None)
+        return pipe(secure, peer)
+
+
+class Observer:
+    """Keeps what the connection reports, for telling it whether the handshake succeeds or not."""
+
+    def __init__(self) -> None:
+        self.chain: tuple[bytes, ...] = ()
+        self.negotiated: events.Negotiated | None = None
+        self.refusal = ""
+
+    def on_event(self, event: events.Event) -> None:
+        """`SSLContext.on_event`."""
+        if isinstance(event, events.CertificateReceived):
+            self.chain = event.chain
+        elif isinstance(event, events.CertificateRejected):
+            self.refusal = explain(event.error)
+        elif isinstance(event, events.HandshakeCompleted):
+            self.negotiated = event.negotiated
+
+
+def report(text: str) -> None:
+    """A line for the person."""
+    console(stderr=True).print(text, soft_wrap=True)
+
+
+def show_session(negotiated: events.Negotiated, peer: str) -> None:
+    """What was negotiated."""
+    lines = [
+        f"connected to {peer}",
+        f"  protocol      {describe(ProtocolVersion, negotiated.version)}",
+        f"  cipher suite  {negotiated.cipher_suite.name}",
+        f"  key exchange  {describe(NamedGroup, negotiated.group)}",
+    ]
+    if negotiated.signature_scheme is not None:
+        lines.append(f"  signature     {describe(SignatureScheme, negotiated.signature_scheme)}")
+    lines.append(
+        f"  ALPN          {printable(negotiated.alpn.decode('utf-8', 'replace')) if negotiated.alpn else 'none'}"
+    )
+    if negotiated.own_signature_scheme is not None:
+        lines.append("  client        our certificate was asked for and sent")
+    report("\n".join(lines))
+
+
+def show_chain(chain: Sequence[bytes]) -> None:
+    """The certificates as the peer sent them, with names, dates and fingerprints."""
+    report(f"chain, as the peer sent it: {len(chain)} certificate{'' if len(chain) == 1 else 's'}")
+    for line in chain_lines(chain):
+        report(line)
+
+
+def verdict(secure: ssl.SSLSocket, name: str, insecure: bool) -> str:
+    """The verdict in words."""
+    if insecure:
+        return "verdict: not verified (--insecure): anybody could be at the other end"
+    anchor = owner(secure.get_verified_chain()[-1])
+    return f'verdict: good: it is "{name}", and "{anchor}", which is trusted, vouches for it'
+
+
+def pipe(secure: ssl.SSLSocket, peer: str) -> int:
+    """Standard input to the peer, and the peer to standard output, until the peer ends.
+
+    The end of standard input alone ends nothing, since many servers drop a client that says close_notify before their
+    answer is out; but when neither side has said anything for a while after it (or we never had anything to say), we
+    say close_notify and take what still comes.
+    """
+    sender = Sender(secure)
+    sender.start()
+    try:
+        while True:
+            if not secure.pending() and not select.select([secure], [], [], TICK_SECONDS)[0]:
+                if sender.is_done():
+                    return finish(secure)
+                continue
+            data = secure.recv(BLOCK)
+            if not data:
+                return DONE
+            sender.heard = time.monotonic()
+            write(data)
+    except BrokenPipeError:
+        raise
+    except ssl.SSLEOFError as error:
+        raise CommandError(f"{peer}: ended without a close_notify; what came may be cut short") from error
+    except ssl.SSLError as error:
+        raise RefusedError(f"{peer}: {error.args[-1]}") from error
+    except OSError as error:
+        raise CommandError(f"{peer}: {error}") from error
+
+
+class Sender(threading.Thread):
+    """Sends standard input while the main thread receives. One thread a direction is what a connection allows."""
+
+    def __init__(self, secure: ssl.SSLSocket) -> None:
+        # A daemon: reading a terminal cannot be interrupted when the peer ends first.
+        super().__init__(name="standard input", daemon=True)
+        self.secure = secure
+        self.sent = 0
+        self.heard = time.monotonic()
+        self.ended = threading.Event()
+
+    def run(self) -> None:
+        """Until the end of standard input, or until the peer takes no more: the main thread learns why by reading."""
+        try:
+            while data := os.read(sys.stdin.fileno(), BLOCK):
+                self.secure.sendall(data)
+                self.sent += len(data)
+                self.heard = time.monotonic()
+        except (OSError, ValueError):
+            pass
+        finally:
+            self.ended.set()
+
+    def is_done(self) -> bool:
+        """Whether there is nothing more to send and no answer to wait for."""
+        return self.ended.is_set() and (not self.sent or time.monotonic() - self.heard > QUIET_SECONDS)
+
+
+def finish(secure: ssl.SSLSocket) -> int:
+    """Say close_notify, and take what the peer still sends before its own."""
+    secure.settimeout(QUIET_SECONDS)
+    secure.shutdown(socket.SHUT_WR)
+    try:
+        while data := secure.recv(BLOCK):
+            write(data)
+    except OSError:
+        # We have said that we are done; how the peer takes it is its own affair.
+        pass
+    return DONE
+
+
+def write(data: bytes) -> None:
+    """To standard output, at once."""
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()

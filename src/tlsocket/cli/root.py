@@ -1,0 +1,56 @@
+"""The group of commands, and the one place that turns an exception into a line and an exit status.
+
+Each command has a module of its own; none is defined here.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from tlsocket._version import __version__
+from tlsocket.cli.connect import connect
+from tlsocket.cli.demo import demo
+from tlsocket.cli.output import DONE, CommandError, describe_error
+from tlsocket.cli.serve import serve
+
+__all__ = ["run", "tlsocket"]
+
+INTERRUPTED = 130
+"""What a shell reports for a program that Ctrl-C ended."""
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="tlsocket")
+def tlsocket() -> None:
+    """TLS for people: a demonstration, a server, and a client that says what it sees."""
+
+
+for command in (demo, serve, connect):
+    tlsocket.add_command(command)
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; never a traceback without --debug."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        status = tlsocket.main(args=words, prog_name="tlsocket", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has had enough; do not complain again when the interpreter flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except Exception as error:
+        if "--debug" in words:
+            raise
+        message, exit_code = describe_error(error)
+        CommandError(message).show()
+        return exit_code
+    return status if isinstance(status, int) else DONE

@@ -1,0 +1,238 @@
+"""`tlsocket serve`: an HTTPS server for a folder, or an echo, for trying things out.
+
+One thread a connection, and the handshake happens in that thread under a deadline, so that a client which says nothing
+keeps nobody else waiting. It is no web server for the internet; what HTTP means is left to `http.server`.
+"""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import os
+import shutil
+import signal
+import socket
+import socketserver
+import sys
+import tempfile
+import threading
+import weakref
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import click
+
+import tlsocket as ssl
+from tlsocket import clock
+from tlsocket._version import __version__
+from tlsocket.cli.addresses import format_address
+from tlsocket.cli.output import DONE, CommandError, common, describe_error, examples
+from tlsocket.pki.authority import self_signed
+from tlsocket.pki.certificates import fingerprint
+
+__all__ = ["EchoHandler", "FolderHandler", "Server", "serve"]
+
+HANDSHAKE_SECONDS = 10.0
+IDLE_SECONDS = 60.0
+GRACE_SECONDS = 0.5
+BLOCK = 1 << 20
+"""Bytes handed to one `sendall`: many records for one system call."""
+
+
+class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
+    """Accepts plain connections at once and makes them secure in their own thread."""
+
+    daemon_threads = True
+    allow_reuse_address = True
+    request_queue_size = 128
+
+    def __init__(self, address: tuple[str, int], handler: Any, context: ssl.SSLContext) -> None:
+        self.context = context
+        self._print_lock = threading.Lock()
+        self._workers: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
+        if ":" in address[0]:
+            self.address_family = socket.AF_INET6
+        super().__init__(address, handler)
+
+    def say(self, client: tuple[object, ...], text: str) -> None:
+        """One line about one client."""
+        with self._print_lock:
+            # Text from a client is shown, never obeyed: control characters are escaped. One write, so that nothing
+            # comes between the line and its end.
+            sys.stdout.write(f"{format_address(client)} {text.encode('unicode_escape').decode('ascii')}\n")
+            sys.stdout.flush()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """A thread for each connection; it dies with the process."""
+        worker = threading.Thread(target=self.process_request_thread, args=(request, client_address), daemon=True)
+        self._workers.add(worker)
+        worker.start()
+
+    def server_close(self) -> None:
+        """Stop listening, and give connections that are about to end the time to say so."""
+        super().server_close()
+        deadline = clock.monotonic() + GRACE_SECONDS
+        for worker in list(self._workers):
+            worker.join(max(0.0, deadline - clock.monotonic()))
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        """In the connection's own thread: handshake under a deadline, then the handler."""
+        request.settimeout(HANDSHAKE_SECONDS)
+        try:
+            secure = self.context.wrap_socket(request, server_side=True)
+        except OSError as error:
+            self.say(client_address, f"refused: {describe_error(error)[0]}")
+            return
+        try:
+            secure.settimeout(IDLE_SECONDS)
+            super().finish_request(secure, client_address)
+            self._end(secure)
+        except OSError as error:
+            self.say(client_address, f"ended: {describe_error(error)[0]}")
+        finally:
+            secure.close()
+
+    def _end(self, secure: ssl.SSLSocket) -> None:
+        """Say close_notify without waiting for the client's."""
+        try:
+            secure.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass  # The client has gone already.
+
+    def shutdown_request(self, request: Any) -> None:
+        """Close the plain socket; once it was wrapped, its descriptor is the secure socket's and this does nothing."""
+        request.close()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A failing handler costs its connection, one line, and nothing else."""
+        self.say(client_address, f"failed: {describe_error(sys.exc_info()[1] or OSError())[0]}")
+
+
+class FolderHandler(http.server.SimpleHTTPRequestHandler):
+    """Files of a folder; one line a request."""
+
+    protocol_version = "HTTP/1.1"
+    server_version = f"tlsocket/{__version__}"
+    timeout = IDLE_SECONDS
+    server: Server
+
+    def copyfile(self, source: Any, outputfile: Any) -> None:
+        """Large blocks, so that many records leave with one system call."""
+        shutil.copyfileobj(source, outputfile, BLOCK)
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """The line."""
+        status = code.value if isinstance(code, http.HTTPStatus) else code
+        self.server.say(self.client_address, f'"{self.requestline}" {status}')
+
+    def log_error(self, format: str, *args: Any) -> None:
+        """Errors are statuses, and those have their line already."""
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing else is said."""
+
+
+class EchoHandler(socketserver.BaseRequestHandler):
+    """Sends back what comes; one line a connection."""
+
+    server: Server
+
+    def handle(self) -> None:
+        """Until the client closes its side."""
+        total = 0
+        buffer = bytearray(BLOCK)
+        view = memoryview(buffer)
+        while got := self.request.recv_into(buffer):
+            self.request.sendall(view[:got])
+            total += got
+        self.server.say(self.client_address, f"echoed {total} bytes")
+
+
+def server_context(certificate: str | None, key: str | None, names: list[str]) -> tuple[ssl.SSLContext, str | None]:
+    """A context with the given certificate, or with one made now, whose fingerprint is the second value."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    if certificate is not None:
+        context.load_cert_chain(certificate, key)
+        return context, None
+    made = self_signed(names)
+    with tempfile.TemporaryDirectory(prefix="tlsocket-serve-") as folder:
+        context.load_cert_chain(*made.write(folder))
+    return context, fingerprint(made.certificate)
+
+
+@click.command(
+    epilog=examples(
+        "tlsocket serve . --port 8443",
+        "tlsocket serve --echo --port 8444 --cert server.pem --key server.key",
+    )
+)
+@click.argument("folder", default=".", type=click.Path(exists=True, file_okay=False))
+@click.option("--bind", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port", default=8443, show_default=True, type=click.IntRange(0, 65535), help="Port; 0 picks a free one."
+)
+@click.option("--cert", metavar="FILE", help="Certificate chain in PEM; without it a certificate is made.")
+@click.option("--key", metavar="FILE", help="Its private key, when it is not in the same file.")
+@click.option("--client-ca", metavar="FILE", help="Demand client certificates of these authorities.")
+@click.option("--client-optional", is_flag=True, help="With --client-ca: a client may come without one.")
+@click.option("--alpn", metavar="LIST", help="Application protocols, comma-separated. [http/1.1 for a folder]")
+@click.option("--echo", is_flag=True, help="Send back what comes instead of serving files.")
+@common
+def serve(
+    folder: str,
+    bind: str,
+    port: int,
+    cert: str | None,
+    key: str | None,
+    client_ca: str | None,
+    client_optional: bool,
+    alpn: str | None,
+    echo: bool,
+) -> int:
+    """Serve FOLDER over HTTPS, or echo.
+
+    Without --cert it makes a self-signed certificate for this run and prints its fingerprint. One line a request;
+    Ctrl-C ends it.
+    """
+    if key is not None and cert is None:
+        raise click.UsageError("--key needs --cert")
+    if client_optional and client_ca is None:
+        raise click.UsageError("--client-optional needs --client-ca")
+    names = list(dict.fromkeys(["localhost", "127.0.0.1", "::1", *([] if bind in ("", "0.0.0.0", "::") else [bind])]))
+    context, made = server_context(cert, key, names)
+    if client_ca is not None:
+        context.load_verify_locations(client_ca)
+        context.verify_mode = ssl.CERT_OPTIONAL if client_optional else ssl.CERT_REQUIRED
+    protocols = alpn.split(",") if alpn is not None else [] if echo else ["http/1.1"]
+    if protocols:
+        context.set_alpn_protocols(protocols)
+    handler: Any = EchoHandler if echo else functools.partial(FolderHandler, directory=str(Path(folder)))
+    try:
+        server = Server((bind, port), handler, context)
+    except OSError as error:
+        raise CommandError(f"{format_address((bind, port))}: {error.strerror or error}; try another --port") from error
+    with server:
+        what = "echo" if echo else f"folder {os.path.abspath(folder)} over HTTPS"
+        print(f"serving {what} on {format_address(server.server_address)}; Ctrl-C ends it", flush=True)
+        if made is not None:
+            print(f"self-made certificate for {', '.join(names)}; SHA-256 {made}", flush=True)
+        run_until_interrupted(server)
+    print("stopped", flush=True)
+    return DONE
+
+
+def run_until_interrupted(server: Server) -> None:
+    """Serve until Ctrl-C or SIGTERM, whichever asks first."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    previous = signal.signal(signal.SIGTERM, stop) if threading.current_thread() is threading.main_thread() else None
+    try:
+        server.serve_forever(poll_interval=0.2)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        if previous is not None:
+            signal.signal(signal.SIGTERM, previous)
