@@ -1,0 +1,102 @@
+"""What all tests share: which of them run, the vectors of others, and the programs we did not write.
+
+Helpers that a single folder needs do not belong here; what several folders import lives in `tests/support/`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.results import ResultsWriter
+
+ROOT = Path(__file__).resolve().parent.parent
+
+PACKAGES = {
+    "openssl": "openssl",
+    "gnutls-cli": "gnutls-bin",
+    "gnutls-serv": "gnutls-bin",
+    "curl": "curl",
+    "nginx": "nginx-light",
+    "nghttp": "nghttp2-client",
+    "stdbuf": "coreutils",
+}
+"""Program to the Debian package that holds it; .ci/run installs them all."""
+
+SAMPLE_STEP = 7
+"""`--suite sample` takes the first and then every seventh case of each long test: fixed, so that CI is repeatable."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--suite` and `--write-results`."""
+    group = parser.getgroup("tlsocket")
+    group.addoption(
+        "--suite",
+        choices=("short", "sample", "all"),
+        default="short",
+        help="of the tests marked long: none, a fixed sample, or all",
+    )
+    group.addoption("--write-results", metavar="FILE", help="write versions and results as a Markdown page")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the writer of results when it is asked for."""
+    path = config.getoption("--write-results")
+    if path:
+        config.pluginmanager.register(ResultsWriter(Path(str(path))), "tlsocket-results")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out long tests as `--suite` says: deselected, not skipped, so that a skip means something is missing."""
+    suite = config.getoption("--suite")
+    if suite == "all":
+        return
+    kept: list[pytest.Item] = []
+    left_out: list[pytest.Item] = []
+    seen: dict[str, int] = {}
+    for item in items:
+        if item.get_closest_marker("long") is None:
+            kept.append(item)
+            continue
+        function = item.nodeid.partition("[")[0]
+        number = seen.get(function, 0)
+        seen[function] = number + 1
+        (kept if suite == "sample" and number % SAMPLE_STEP == 0 else left_out).append(item)
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = kept
+
+
+@pytest.fixture(scope="session")
+def project_root() -> Path:
+    """The folder with pyproject.toml."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def vectors() -> Path:
+    """Data of other projects that is too large to commit: `TLSOCKET_VECTORS`, or `../shared/vectors`."""
+    path = Path(os.environ.get("TLSOCKET_VECTORS") or ROOT.parent / "shared" / "vectors")
+    if not path.is_dir():
+        pytest.skip("no vectors of others here: set TLSOCKET_VECTORS to the folder that holds wycheproof/")
+    return path
+
+
+@pytest.fixture(scope="session")
+def peer() -> Callable[[str], str]:
+    """`peer("openssl")`: the program's path. A missing one fails in CI and is a skip naming its package elsewhere."""
+
+    def find(program: str) -> str:
+        found = shutil.which(program) or shutil.which(program, path="/usr/sbin:/sbin")
+        if found is not None:
+            return found
+        message = f"{program} is missing; on Debian: apt-get install {PACKAGES.get(program, program)}"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+
+    return find

@@ -1,0 +1,71 @@
+"""Each key type, cipher suite and group with each peer, in both roles (RFC 9846 sections 4.3.7, 4.3.9 and B.4).
+
+The peer offers or accepts exactly one suite and one group. As a client we send a key share for our first group only,
+so that every cell with another group goes through HelloRetryRequest (section 4.2.4).
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.interop.cells import Cell, matrix
+from tests.interop.clients import CLIENTS, ClientOptions
+from tests.interop.face import Face, Listener, answer, fetch
+from tests.interop.materials import NAME, Materials
+from tests.interop.servers import SERVERS, Find, ServerOptions
+
+BODY = b"the quick brown fox jumps over the lazy dog\n" * 100
+
+
+def check_against_server(face: Face, find: Find, materials: Materials, name: str, cell: Cell) -> None:
+    with SERVERS[name](find, materials, ServerOptions(cell)) as server:
+        with face.connect(face.client_context(materials), server.port, server.program) as sock:
+            assert sock.version() == "TLSv1.3"
+            cipher = sock.cipher()
+            assert cipher is not None
+            assert cipher[0] == cell.suite.iana
+            certificate = sock.getpeercert()
+            assert certificate is not None
+            assert ("DNS", NAME) in certificate["subjectAltName"]
+            page = fetch(sock).decode()
+        report = server.read_report(page)
+    assert report.protocol == "TLSv1.3"
+    assert report.cipher == cell.suite.iana
+    assert report.group in (cell.group.openssl, None)
+    assert report.server_name in (NAME, None)
+
+
+def check_against_client(face: Face, find: Find, materials: Materials, name: str, cell: Cell) -> None:
+    context = face.server_context(materials.servers[cell.key])
+    with Listener(context, answer(BODY)) as listener:
+        outcome = CLIENTS[name](find, materials, listener.port, ClientOptions(cell))
+        assert outcome.status == 0, outcome.text
+        assert outcome.body == BODY
+        facts = listener.result()
+    assert facts["version"] == "TLSv1.3"
+    assert facts["cipher"] == cell.suite.iana
+    assert outcome.report.protocol == "TLSv1.3"
+    assert outcome.report.cipher == cell.suite.iana
+    assert outcome.report.group in (cell.group.openssl, None)
+
+
+@pytest.mark.parametrize(("name", "cell"), matrix(tuple(SERVERS), long=False))
+def test_client_against(face: Face, peer: Find, materials: Materials, name: str, cell: Cell) -> None:
+    check_against_server(face, peer, materials, name, cell)
+
+
+@pytest.mark.parametrize(("name", "cell"), matrix(tuple(CLIENTS), long=False))
+def test_server_against(face: Face, peer: Find, materials: Materials, name: str, cell: Cell) -> None:
+    check_against_client(face, peer, materials, name, cell)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("name", "cell"), matrix(tuple(SERVERS), long=True))
+def test_client_against_all(face: Face, peer: Find, materials: Materials, name: str, cell: Cell) -> None:
+    check_against_server(face, peer, materials, name, cell)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("name", "cell"), matrix(tuple(CLIENTS), long=True))
+def test_server_against_all(face: Face, peer: Find, materials: Materials, name: str, cell: Cell) -> None:
+    check_against_client(face, peer, materials, name, cell)

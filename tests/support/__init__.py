@@ -1,0 +1,1 @@
+"""What tests of several folders import; no tests belong here."""
