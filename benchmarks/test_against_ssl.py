@@ -1,0 +1,45 @@
+"""Every scenario with `ssl` and with tlsocket in turn: bulk, round trips, full handshakes, memory."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.conftest import ROUNDS, Measure
+
+LIBRARIES = ("stdlib", "tlsocket")
+# The first parameter varies fastest in the order that runs: stdlib, tlsocket, stdlib, tlsocket, ...
+alternating = [pytest.param(library, id=f"{turn}-{library}") for turn in range(ROUNDS) for library in LIBRARIES]
+
+
+@pytest.mark.parametrize("library", alternating)
+@pytest.mark.parametrize("write", [1 << 20, 1 << 16], ids=["1MiB", "64KiB"])
+def test_bulk(measure: Measure, library: str, write: int) -> None:
+    """One stream, `sendall` of 1 MiB and of 64 KiB."""
+    title = f"bulk over loopback, `sendall` of {write >> 10} KiB"
+    figures = measure(title, "bulk", library, write=write, total=2 << 30, small_options={"total": 4 << 20})
+    assert figures["GB/s"] > 0
+
+
+@pytest.mark.parametrize("library", alternating)
+@pytest.mark.parametrize("size", [64, 1024, 8192])
+def test_round_trip(measure: Measure, library: str, size: int) -> None:
+    """Request and answer of one size."""
+    title = f"round trip of {size} bytes, added to TCP's"
+    figures = measure(title, "round_trips", library, size=size, small_options={"count": 20})
+    assert figures["us"] > 0
+
+
+@pytest.mark.parametrize("library", alternating)
+@pytest.mark.parametrize("mutual", [False, True], ids=["server", "mutual"])
+def test_full_handshake(measure: Measure, library: str, mutual: bool) -> None:
+    """ECDSA P-256, X25519, in memory, with and without a client certificate."""
+    title = "full handshake, ECDSA P-256, X25519" + (", client certificate" if mutual else "")
+    figures = measure(title, "handshakes", library, mutual=mutual, small_options={"count": 5})
+    assert figures["us client"] > 0
+
+
+@pytest.mark.parametrize("library", alternating)
+def test_idle_memory(measure: Measure, library: str) -> None:
+    """Resident memory of an idle connection."""
+    figures = measure("idle connection", "memory", library, small_options={"count": 20})
+    assert figures.keys() == {"bytes client", "bytes server"}
