@@ -43,7 +43,7 @@ from tlsocket.handshake.authentication import (
     verify_finished,
     verify_signature,
 )
-from tlsocket.handshake.credentials import scheme_for, select_server_credential, serves_name
+from tlsocket.handshake.credentials import acceptable_schemes, scheme_for, select_server_credential, serves_name
 from tlsocket.handshake.decisions import CertificateDecision, SignatureDecision, Suspended
 from tlsocket.handshake.flight import Flight
 from tlsocket.handshake.machine import Handshake
@@ -229,7 +229,8 @@ def _negotiate(hs: ServerHandshake, hello: ClientHello) -> State:
 def _select_credential(hs: ServerHandshake, extensions: ClientHelloExtensions) -> None:
     theirs = extensions.signature_algorithms or ()
     if hs.credential is not None:
-        scheme = scheme_for(hs.credential, hs.config.signature_schemes, theirs)
+        usable = acceptable_schemes(hs.config, theirs)
+        scheme = scheme_for(hs.credential, usable, usable)
         if scheme is None:
             raise PeerIncompatible(
                 Reason.NO_COMMON_SIGNATURE_SCHEME, "the chosen credential cannot sign for this client"
