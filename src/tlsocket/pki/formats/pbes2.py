@@ -8,6 +8,7 @@ keep on disk for years is made here, with a number of rounds that is chosen. It 
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Callable
 
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
@@ -26,7 +27,7 @@ ITERATIONS = 600_000
 _INTEGER, _OCTETS, _NULL = 0x02, 0x04, 0x05
 _PBES2, _PBKDF2 = "1.2.840.113549.1.5.13", "1.2.840.113549.1.5.12"
 _HMAC_SHA1, _HMAC_SHA256 = "1.2.840.113549.2.7", "1.2.840.113549.2.9"
-_HMACS = {
+_HMACS: dict[str, Callable[[], hashes.HashAlgorithm]] = {
     _HMAC_SHA1: hashes.SHA1,
     _HMAC_SHA256: hashes.SHA256,
     "1.2.840.113549.2.10": hashes.SHA384,

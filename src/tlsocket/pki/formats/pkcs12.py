@@ -12,7 +12,7 @@ import hmac
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -24,6 +24,7 @@ from tlsocket.pki.certificates import PARSE_ERRORS, certificate_der
 from tlsocket.pki.errors import PasswordRequired, WrongContent, WrongPassword
 from tlsocket.pki.formats import pbes2
 from tlsocket.pki.formats.trusted import decode_oid, encode_oid
+from tlsocket.pki.keys import PrivateKey
 
 __all__ = ["ITERATIONS", "TRUSTED_BY_JAVA", "Bag", "is_pkcs12", "read_pkcs12", "write_pkcs12"]
 
@@ -106,7 +107,7 @@ def read_pkcs12(data: bytes, password: bytes | None, source: str) -> list[Bag]:
             walked = list(_walk(data, password))
         except (*PARSE_ERRORS, der.DerError, RecursionError):
             walked = []
-    if plain.key is not None and not any(bag.key for bag in walked):
+    if isinstance(plain.key, get_args(PrivateKey)) and not any(bag.key for bag in walked):
         walked.append(Bag(key=pbes2.private_key_der(plain.key, password, iterations=pbes2.ITERATIONS)))
     # The walk knows attributes; what it could not open, the other knows.
     have = {bag.certificate for bag in walked if bag.certificate is not None}

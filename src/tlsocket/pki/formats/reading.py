@@ -182,7 +182,7 @@ class _Reader:
         if is_pkcs12(data):
             self._read_pkcs12(data)
             return "p12"
-        if _SIGNED_DATA in data[:32] and data[1:2] == b"\x80" or _is_signed_data(data):
+        if (_SIGNED_DATA in data[:32] and data[1:2] == b"\x80") or _is_signed_data(data):
             self._read_pkcs7(data)
             return "p7b"
         try:

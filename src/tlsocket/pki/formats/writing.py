@@ -102,16 +102,15 @@ def java_trust_store(items: Sequence[Item], password: bytes = JAVA_PASSWORD) -> 
     """A PKCS #12 whose certificates Java takes for trusted entries, each under a name of its own."""
     from tlsocket.pki.formats.pkcs12 import Bag, write_pkcs12
 
-    bags = []
     taken: set[str] = set()
-    for item in items:
-        bags.append(
-            Bag(
-                item.certificate,
-                friendly_name=_alias(item, taken),
-                trusted_purposes=(ANY_PURPOSE,) if item.purposes is None else item.purposes,
-            )
+    bags = [
+        Bag(
+            item.certificate,
+            friendly_name=_alias(item, taken),
+            trusted_purposes=(ANY_PURPOSE,) if item.purposes is None else item.purposes,
         )
+        for item in items
+    ]
     return write_pkcs12(bags, password, iterations=10_000)
 
 
