@@ -20,6 +20,7 @@ PACKAGES = {
     "openssl": "openssl",
     "gnutls-cli": "gnutls-bin",
     "gnutls-serv": "gnutls-bin",
+    "certtool": "gnutls-bin",
     "curl": "curl",
     "nginx": "nginx-light",
     "nghttp": "nghttp2-client",
