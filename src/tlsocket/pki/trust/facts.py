@@ -62,6 +62,30 @@ NameConstraints = tuple[tuple[GeneralName, ...], tuple[GeneralName, ...], bool]
 """Permitted subtrees, excluded subtrees, and whether a minimum or maximum is among them."""
 
 
+# What most certificates have, by its bytes: looked up instead of taken apart.
+_USUAL_CONSTRAINTS: dict[bytes, tuple[bool, int | None]] = {
+    bytes.fromhex("3000"): (False, None),
+    bytes.fromhex("30030101ff"): (True, None),
+    bytes.fromhex("30060101ff020100"): (True, 0),
+}
+_SINGLE_USAGES = {
+    bytes.fromhex("300a06082b06010505070301"): (bytes.fromhex("2b06010505070301"),),
+    bytes.fromhex("300a06082b06010505070302"): (bytes.fromhex("2b06010505070302"),),
+}
+_READ_HERE = frozenset(
+    {
+        SUBJECT_KEY_IDENTIFIER,
+        KEY_USAGE,
+        SUBJECT_ALTERNATIVE_NAME,
+        BASIC_CONSTRAINTS,
+        NAME_CONSTRAINTS,
+        AUTHORITY_KEY_IDENTIFIER,
+        EXTENDED_KEY_USAGE,
+    }
+)
+"""Extensions that are read here, so that nobody else needs to decode them."""
+
+
 class MalformedCertificate(ValueError):
     """The bytes are no certificate, or an extension that decides about paths cannot be read."""
 
@@ -172,22 +196,35 @@ class CertificateFacts:
             self.key_usage = value[3] if len(value) > 3 else 0
         found = extensions.get(SUBJECT_KEY_IDENTIFIER)
         if found is not None:
-            self.subject_key_identifier = _content(found[1], 0x04)
+            value = found[1]
+            is_plain = value[0] == 0x04 and value[1] == len(value) - 2 < 0x80
+            self.subject_key_identifier = value[2:] if is_plain else _content(value, 0x04)
         found = extensions.get(AUTHORITY_KEY_IDENTIFIER)
         if found is not None:
-            for item in der_.elements(_content(found[1], 0x30)):
-                if item[0] == 0x80:
-                    self.authority_key_identifier = der_.split(item)[1]
-                else:
-                    self.authority_key_identifier_issuer = True
+            value = found[1]
+            # The form that nearly all have: a sequence of the key identifier alone.
+            if len(value) > 4 and value[2] == 0x80 and value[1] == len(value) - 2 == value[3] + 2 and value[0] == 0x30:
+                self.authority_key_identifier = value[4:]
+            else:
+                self._read_authority_key_identifier(value)
         found = extensions.get(EXTENDED_KEY_USAGE)
         if found is not None:
-            self.extended_key_usage = tuple([der_.split(item)[1] for item in der_.elements(_content(found[1], 0x30))])
-            if not self.extended_key_usage:
+            usages = _SINGLE_USAGES.get(found[1])
+            if usages is None:
+                usages = tuple([der_.split(item)[1] for item in der_.elements(_content(found[1], 0x30))])
+            self.extended_key_usage = usages
+            if not usages:
                 raise MalformedCertificate("its extendedKeyUsage is empty")
         found = extensions.get(BASIC_CONSTRAINTS)
         if found is not None:
-            self.ca, self.path_length = _basic_constraints(found[1])
+            self.ca, self.path_length = _USUAL_CONSTRAINTS.get(found[1]) or _basic_constraints(found[1])
+
+    def _read_authority_key_identifier(self, value: bytes) -> None:
+        for item in der_.elements(_content(value, 0x30)):
+            if item[0] == 0x80:
+                self.authority_key_identifier = der_.split(item)[1]
+            else:
+                self.authority_key_identifier_issuer = True
 
     @property
     def malformed(self) -> str:
@@ -240,6 +277,8 @@ class CertificateFacts:
 
     def all_extensions_decode(self) -> bool:
         """Whether every extension that `cryptography` knows is what its standard says."""
+        if self.extensions.keys() <= _READ_HERE:
+            return not self._malformed
         if self._well_formed is None:
             try:
                 _ = self.certificate.extensions

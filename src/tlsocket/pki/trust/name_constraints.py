@@ -27,7 +27,8 @@ FORMS |= {URI: "URI", IP: "IP", 8: "registered"}
 
 _EMAIL_ADDRESS = bytes.fromhex("2a864886f70d010901")
 _COMMON_NAME = b"\x55\x04\x03"
-_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", re.IGNORECASE)
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_HOST = re.compile(rf"(?:{_LABEL}\.)*{_LABEL}", re.IGNORECASE | re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,10 +172,11 @@ def is_dns_name(text: str, *, wildcard: bool = False) -> bool:
     """Whether `text` is a host name in preferred name syntax (RFC 1034 section 3.5, RFC 1123 section 2.1)."""
     if wildcard:
         text = text.removeprefix("*.")
-    labels = text.split(".")
-    if len(text) > 253 or labels[-1].isdigit() or labels[-1][:2] in ("0x", "0X"):
-        return False  # what ends in a number is an address, of whatever form
-    return all(len(label) <= 63 and _LABEL.fullmatch(label) is not None for label in labels)
+    if len(text) > 253 or _HOST.fullmatch(text) is None:
+        return False
+    last = text.rpartition(".")[2]
+    # What ends in a number is an address, of whatever form.
+    return not last.isdigit() and last[:2] not in ("0x", "0X")
 
 
 def form_problem(constraints: NameConstraints) -> str:

@@ -38,6 +38,7 @@ ANY_EXTENDED_KEY_USAGE = bytes.fromhex("551d2500")
 _GATED = (bytes.fromhex("6086480186f8420401"), bytes.fromhex("2b0601040182370a0303"))
 PURPOSES = {Purpose.SERVER: (SERVER_AUTH, *_GATED), Purpose.CLIENT: (CLIENT_AUTH,)}
 
+_COMMON_NAME = bytes.fromhex("0603550403")
 _EC_PUBLIC_KEY = bytes.fromhex("06072a8648ce3d0201")
 
 _HANDLED = frozenset(
@@ -367,13 +368,21 @@ def _common_name(facts: CertificateFacts, profile: Profile, purpose: Purpose) ->
     It is one of them character by character, or a domain above one. Where all of them are addresses, a host name has
     nothing to be a copy of.
     """
-    if purpose is not Purpose.SERVER:
+    subject = facts.subject
+    place = subject.find(_COMMON_NAME)
+    if purpose is not Purpose.SERVER or place < 0:
         return ""
     try:
+        if subject.find(_COMMON_NAME, place + 1) < 0:
+            # The usual case without taking the name apart: the one common name there is (or what looks like one
+            # inside another value, and then there is none) is an alternative name.
+            value = subject[place + 7 : place + 7 + subject[place + 6]]
+            if (nc.DNS, value) in facts.alternative_names():
+                return ""
         values = [v for v in nc.subject_values(facts.subject, b"\x55\x04\x03") if _looks_like_a_server(v)]
         hosts = [value for form, value in facts.alternative_names() if form == nc.DNS]
         addresses = [value for form, value in facts.alternative_names() if form == nc.IP and len(value) in (4, 16)]
-    except MalformedCertificate as error:
+    except (MalformedCertificate, IndexError) as error:
         return f"cannot be used: {error}"
     texts = {str(ipaddress.ip_address(value)).encode() for value in addresses}
     for value in values:
