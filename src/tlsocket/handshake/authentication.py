@@ -13,7 +13,12 @@ from typing import Any
 from tlsocket import clock, events
 from tlsocket.config import ClientConfig, Credential, DecisionKind, Role, VerifiedPath
 from tlsocket.crypto import signatures
-from tlsocket.crypto.certificates import certificate_public_key, parse_certificate, shared_der
+from tlsocket.crypto.certificates import (
+    certificate_public_key,
+    demand_digital_signature,
+    parse_certificate,
+    shared_der,
+)
 from tlsocket.errors import (
     CertificateReason,
     CertificateRejected,
@@ -77,6 +82,7 @@ def accept_certificate(
 ) -> State:
     """The list was accepted: keep it with its key."""
     leaf = parse_certificate(certificates[0])
+    demand_digital_signature(leaf)
     chain = () if path is None else path.chain
     hs.peer_certificate = CertificateAccepted(certificates, chain, certificate_public_key(leaf))
     if path is not None and hs.on_event is not None:
