@@ -249,6 +249,8 @@ def _select_credential(hs: ServerHandshake, extensions: ClientHelloExtensions) -
 
 
 def _send_hello_retry_request(hs: ServerHandshake, hello: ClientHello, choice: Choice) -> State:
+    # RFC 9846 section 5.1: a ClientHello ends its record. What follows answers what we are about to send.
+    hs.reader.demand_record_boundary()
     if hs.config.use_cookie:
         hs.cookie = random_bytes(32)
     group = choice.group if choice.share is None else None
