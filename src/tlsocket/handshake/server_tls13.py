@@ -44,7 +44,7 @@ from tlsocket.handshake.authentication import (
     verify_finished,
     verify_signature,
 )
-from tlsocket.handshake.credentials import scheme_for, select_server_credential, serves_name
+from tlsocket.handshake.credentials import acceptable_schemes, scheme_for, select_server_credential, serves_name
 from tlsocket.handshake.decisions import CertificateDecision, SignatureDecision, Suspended
 from tlsocket.handshake.flight import Flight
 from tlsocket.handshake.machine import Handshake
@@ -273,7 +273,8 @@ def _select_credential(
 ) -> tuple[Credential, int]:
     theirs = extensions.signature_algorithms or ()
     if chosen is not None:
-        scheme = scheme_for(chosen, config.signature_schemes, theirs)
+        usable = acceptable_schemes(config, theirs)
+        scheme = scheme_for(chosen, usable, usable)
         if scheme is None:
             raise PeerIncompatible(
                 Reason.NO_COMMON_SIGNATURE_SCHEME, "the chosen credential cannot sign for this client"
