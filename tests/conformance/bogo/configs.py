@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -23,7 +23,7 @@ from tlsocket.config import (
 )
 from tlsocket.crypto.certificates import certificate_public_key, parse_certificate
 from tlsocket.crypto.groups import SUPPORTED_GROUPS
-from tlsocket.crypto.signatures import LocalSigner, PrivateKey
+from tlsocket.crypto.signatures import DEFAULT_SIGNATURE_SCHEMES, LocalSigner
 from tlsocket.errors import ApplicationRefusal, CertificateReason, CertificateRejected
 from tlsocket.pki.keys import load_private_key
 from tlsocket.registry.alerts import AlertDescription
@@ -46,7 +46,7 @@ def der_chain(path: str) -> tuple[bytes, ...]:
 def _credential(cert_file: str, key_file: str, signing_prefs: tuple[int, ...]) -> Credential:
     chain = der_chain(cert_file)
     public_key = certificate_public_key(parse_certificate(chain[0]))
-    credential = Credential(chain, LocalSigner(cast(PrivateKey, load_private_key(Path(key_file))), public_key))
+    credential = Credential(chain, LocalSigner(load_private_key(Path(key_file)), public_key))
     if signing_prefs:
         usable = tuple(scheme for scheme in signing_prefs if scheme in credential.schemes)
         object.__setattr__(credential, "schemes", usable)
@@ -137,6 +137,7 @@ def config_for(settings: Settings, key_log: Callable[[str], None] | None = None)
         # Also schemes that we do not have: a peer that takes us at our word must be refused all the same.
         # BoringSSL gives numbers from 0xff00 on to what has no code point, and does not send them.
         common["signature_schemes"] = tuple(scheme for scheme in settings.verify_prefs if scheme < 0xFF00)
+        common["signing_schemes"] = DEFAULT_SIGNATURE_SCHEMES
     # A test sends 51 certificates; our own limit is lower.
     common["budgets"] = Budgets(certificates=64, handshake_message=settings.max_cert_list or 128 * 1024)
     if not settings.use_async and (settings.fail_early_callback or settings.fail_cert_callback):
@@ -166,5 +167,5 @@ def _of_server(settings: Settings) -> dict[str, Any]:
     return {
         "client_authentication": authentication,
         "alpn_protocols": protocols,
-        "prefer_server_order": bool(settings.cipher),
+        "prefer_server_order": settings.server_preference or bool(settings.cipher),
     }

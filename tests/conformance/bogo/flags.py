@@ -53,6 +53,7 @@ class Settings:
     no_tls12: bool = False
     no_tls13: bool = False
     cipher: str = ""
+    server_preference: bool = False
     curves: list[int] = field(default_factory=list)
     key_shares: list[int] | None = None
     verify_prefs: list[int] = field(default_factory=list)
