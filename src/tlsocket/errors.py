@@ -123,6 +123,7 @@ class Reason(enum.Enum):
     NO_CERTIFICATE = "the server sent no certificate"
     CERTIFICATE_REQUIRED = "the client sent no certificate, but one is required"
     UNSUPPORTED_CERTIFICATE_KEY = "the certificate's key is of a kind that we cannot use"
+    KEY_USAGE_FORBIDS_SIGNING = "the certificate's key usage does not allow digital signatures"
     CERTIFICATE_REJECTED = "the peer's certificate was not accepted"
 
     # Ends
@@ -297,6 +298,7 @@ _ALERTS = {
     Reason.NO_CERTIFICATE: AlertDescription.DECODE_ERROR,
     Reason.CERTIFICATE_REQUIRED: AlertDescription.CERTIFICATE_REQUIRED,
     Reason.UNSUPPORTED_CERTIFICATE_KEY: AlertDescription.UNSUPPORTED_CERTIFICATE,
+    Reason.KEY_USAGE_FORBIDS_SIGNING: AlertDescription.UNSUPPORTED_CERTIFICATE,
     Reason.INVALID_CERTIFICATE_ENCODING: AlertDescription.BAD_CERTIFICATE,
     Reason.SEND_KEY_EXHAUSTED: AlertDescription.INTERNAL_ERROR,
     Reason.USER_CANCELED: AlertDescription.HANDSHAKE_FAILURE,

@@ -17,7 +17,15 @@ from cryptography.x509.oid import PublicKeyAlgorithmOID
 
 from tlsocket.errors import InvalidMessage, PeerMisbehaved, Reason
 
-__all__ = ["PSSPublicKey", "PublicKey", "certificate_public_key", "clear_cache", "parse_certificate", "shared_der"]
+__all__ = [
+    "PSSPublicKey",
+    "PublicKey",
+    "certificate_public_key",
+    "clear_cache",
+    "demand_digital_signature",
+    "parse_certificate",
+    "shared_der",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +118,21 @@ def certificate_public_key(certificate: x509.Certificate) -> PublicKey:
     if isinstance(key, (ec.EllipticCurvePublicKey, ed25519.Ed25519PublicKey, ed448.Ed448PublicKey)):
         return key
     raise PeerMisbehaved(Reason.UNSUPPORTED_CERTIFICATE_KEY, type(key).__name__)
+
+
+def demand_digital_signature(certificate: x509.Certificate) -> None:
+    """PeerMisbehaved unless the certificate's key may sign.
+
+    RFC 9846 section 4.5.1.2: "the digitalSignature bit MUST be set if the Key Usage extension is present". Extensions
+    that cannot be parsed are left to whoever verifies the path.
+    """
+    try:
+        for extension in certificate.extensions:
+            # By type, without a search by OID: 0.1 us instead of 1.
+            if type(extension.value) is x509.KeyUsage and not extension.value.digital_signature:
+                raise PeerMisbehaved(Reason.KEY_USAGE_FORBIDS_SIGNING)
+    except (*_PARSE_ERRORS, x509.DuplicateExtension):
+        return
 
 
 # RFC 9846 section 4.3.3 for rsa_pss_pss_*: the parameters of the key, where present, bind the signature. `cryptography`
