@@ -30,7 +30,7 @@ from tlsocket.pki.authority.assembly import (
     sign_for_itself,
 )
 from tlsocket.pki.authority.copying import DEFAULT_COPY_POLICY, CopyPolicy
-from tlsocket.pki.authority.examination import Grant, check_key, examine, parse_request
+from tlsocket.pki.authority.examination import Grant, Request, check_key, examine, parse_request
 from tlsocket.pki.authority.folder import AuthorityFolder, authority_names, new_folder
 from tlsocket.pki.authority.identities import check_constraints, check_subject, general_name
 from tlsocket.pki.authority.ledger import Ledger, LedgerEntry
@@ -58,6 +58,7 @@ __all__ = ["CertificateAuthority", "Issued", "Which"]
 
 _CRL_DAYS = 7.0
 _OCSP_DAYS = 1.0
+_MAXIMUM_STATUS_DAYS = 3650.0
 _KEY_KINDS = ("ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "ed25519", "rsa-2048", "rsa-3072", "rsa-4096")
 
 
@@ -68,9 +69,6 @@ class _HoldsName(Protocol):
 
 Subject: TypeAlias = "x509.Name | _HoldsName"
 """An `x509.Name`, or a `DistinguishedName` of ours."""
-
-Request: TypeAlias = x509.CertificateSigningRequest | bytes | str
-"""A request as an object, or in PEM or DER."""
 
 Which: TypeAlias = int | str | x509.Certificate | LedgerEntry
 """Names a certificate of the ledger: its serial number, that number or the start of its SHA-256 thumbprint in hex,
@@ -432,14 +430,12 @@ class CertificateAuthority:
 
     def crl(self, *, days: float = _CRL_DAYS) -> x509.CertificateRevocationList:
         """A new list of what is revoked, with the next number, to be replaced within `days`; the ledger keeps it."""
-        if not days > 0:
-            raise ValueError("a list is valid for more than 0 days")
         # Here, for two reasons: `cryptography` loads it lazily, and no password is asked for inside a transaction.
         from tlsocket.pki.authority.revocation_lists import make_revocation_list
 
         private_key = self._key()
         this_update = int(clock.now())
-        next_update = int(this_update + days * DAY)
+        next_update = _next_update(this_update, days)
 
         def make(number: int, revoked: list[LedgerEntry]) -> bytes:
             return make_revocation_list(
@@ -469,7 +465,7 @@ class CertificateAuthority:
             issuer=self._certificate,
             private_key=self._key,
             now=now,
-            next_update=int(now + days * DAY),
+            next_update=_next_update(now, days),
         )
 
     def check(self) -> None:
@@ -534,6 +530,12 @@ def _end(profile: Profile, days: float, now: float) -> int:
             f"{days} days under the profile {profile.name}",
             f"ask for more than 0 and at most {profile.maximum_days} days",
         )
+    return int(now + days * DAY)
+
+
+def _next_update(now: int, days: float) -> int:
+    if not 0 < days <= _MAXIMUM_STATUS_DAYS:
+        raise ValueError(f"a list or an answer is valid for more than 0 and at most {_MAXIMUM_STATUS_DAYS:.0f} days")
     return int(now + days * DAY)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
@@ -20,10 +20,10 @@ from tlsocket.pki.authority.identities import check_names, check_subject
 from tlsocket.pki.authority.profiles import Profile
 from tlsocket.pki.authority.refusals import RequestRefusal, RequestRefused
 from tlsocket.pki.authority.signing import KEY_USAGE_BITS
-from tlsocket.pki.certificates import PARSE_ERRORS
+from tlsocket.pki.certificates import PARSE_ERRORS, printable
 from tlsocket.pki.keys import PublicKey, describe_key
 
-__all__ = ["MAXIMUM_REQUEST_SIZE", "Grant", "check_key", "examine", "parse_request"]
+__all__ = ["MAXIMUM_REQUEST_SIZE", "Grant", "Request", "check_key", "examine", "parse_request"]
 
 MAXIMUM_REQUEST_SIZE = 64 * 1024
 """Bytes: a request with a hundred names and an RSA key of 8192 bits has 10 KiB."""
@@ -35,7 +35,21 @@ _SMALL_PRIMES = (3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61
 _CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
 _LABELS = (b"CERTIFICATE REQUEST", b"NEW CERTIFICATE REQUEST")
 
+# A field out of RFC 5280's bounds makes `cryptography` warn, and a program may run with warnings turned into errors.
+_READ_ERRORS = (*PARSE_ERRORS, UserWarning)
+_UNREADABLE = {"its key": RequestRefusal.UNSUPPORTED_KEY, "its subject": RequestRefusal.BAD_SUBJECT}
+
 _T = TypeVar("_T")
+
+
+@runtime_checkable
+class _HoldsRequest(Protocol):
+    @property
+    def csr(self) -> x509.CertificateSigningRequest: ...
+
+
+Request: TypeAlias = x509.CertificateSigningRequest | bytes | str | _HoldsRequest
+"""A request as an object of `cryptography`'s or of ours (`CertificateRequest`), or in PEM or DER."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +67,12 @@ class Grant:
     """The extensions that were asked for and left out."""
 
 
-def parse_request(request: x509.CertificateSigningRequest | bytes | str) -> x509.CertificateSigningRequest:
+def parse_request(request: Request) -> x509.CertificateSigningRequest:
     """A request from PEM or DER (RFC 2986, RFC 7468). Its signature is `examine`'s to check."""
     if isinstance(request, x509.CertificateSigningRequest):
         return request
-    inner = getattr(request, "csr", None)
-    if isinstance(inner, x509.CertificateSigningRequest):
-        return inner
+    if isinstance(request, _HoldsRequest):
+        return request.csr
     data = request.encode("ascii", "replace") if isinstance(request, str) else bytes(request)
     if len(data) > MAXIMUM_REQUEST_SIZE:
         raise RequestRefused(
@@ -70,9 +83,9 @@ def parse_request(request: x509.CertificateSigningRequest | bytes | str) -> x509
             return x509.load_der_x509_csr(data)
         if any(b"-----BEGIN " + label + b"-----" in data for label in _LABELS):
             return x509.load_pem_x509_csr(data)
-    except PARSE_ERRORS as error:
+    except _READ_ERRORS as error:
         raise RequestRefused(
-            RequestRefusal.MALFORMED, str(error)[:200], "check that the file is complete, or make the request anew"
+            RequestRefusal.MALFORMED, _words(error), "check that the file is complete, or make the request anew"
         ) from None
     raise RequestRefused(
         RequestRefusal.MALFORMED,
@@ -155,8 +168,8 @@ def _wanted_extensions(
     """The extensions that may have a say, and those that are left out."""
     try:
         extensions = list(csr.extensions)
-    except PARSE_ERRORS as error:
-        raise RequestRefused(RequestRefusal.EXTENSION_MALFORMED, str(error)[:200], "make the request anew") from None
+    except _READ_ERRORS as error:
+        raise RequestRefused(RequestRefusal.EXTENSION_MALFORMED, _words(error), "make the request anew") from None
     if len(extensions) > _MAXIMUM_EXTENSIONS:
         raise RequestRefused(RequestRefusal.TOO_LARGE, f"{len(extensions)} extensions", "make the request anew")
     asked: dict[x509.ObjectIdentifier, Any] = {}
@@ -250,6 +263,12 @@ def _readable(what: str, read: Callable[[], _T]) -> _T:
     """A field of the request, which `cryptography` may parse only now."""
     try:
         return read()
-    except PARSE_ERRORS as error:
-        refusal = RequestRefusal.UNSUPPORTED_KEY if what == "its key" else RequestRefusal.MALFORMED
-        raise RequestRefused(refusal, f"{what} cannot be read: {str(error)[:200]}", "make the request anew") from None
+    except _READ_ERRORS as error:
+        refusal = _UNREADABLE.get(what, RequestRefusal.MALFORMED)
+        detail = f"{what} cannot be read: {_words(error)}"
+        raise RequestRefused(refusal, detail, "make the request anew") from None
+
+
+def _words(error: Exception) -> str:
+    """An error of `cryptography`, whose text may quote the request."""
+    return printable(str(error))[:200]

@@ -255,8 +255,9 @@ def _attribute_problem(attribute: x509.NameAttribute[str | bytes]) -> str:
     if not value.isprintable():
         return f"has characters that cannot be printed: {printable(value)[:100]}"
     limit = _UPPER_BOUNDS.get(attribute.oid, _UPPER_BOUND)
-    if len(value) > limit:
-        return f"is longer than {limit} characters"
+    # Octets, as `cryptography` counts them, though the standard means characters: it complains of what it cannot keep.
+    if len(value.encode("utf-8", "replace")) > limit:
+        return f"is longer than {limit} octets"
     if attribute.oid == NameOID.COUNTRY_NAME and not re.fullmatch(r"[A-Za-z]{2}", value):
         return f"is not a country code of two letters: {printable(value)}"
     return ""
