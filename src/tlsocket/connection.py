@@ -35,6 +35,7 @@ from tlsocket.registry.alerts import AlertDescription
 
 __all__ = ["Connection"]
 
+
 class Connection:
     """One TLS connection, client or server by the type of its configuration.
 
