@@ -276,6 +276,7 @@ class SSLContext:
                 credentials=self._credentials,
                 verifier=None if self._verify_mode == CERT_NONE else self._peer_verifier(),
                 check_name=self._check_hostname,
+                post_handshake_auth=self._post_handshake_auth,
                 middlebox_compatibility=bool(self._options & OP_ENABLE_MIDDLEBOX_COMPAT),
                 key_log=self._key_log,
             )
@@ -284,6 +285,7 @@ class SSLContext:
     def _server_config(self) -> ServerConfig:
         snapshot = self._server_snapshot
         if snapshot is None:
+            late = self._post_handshake_auth
             suspend_for = {DecisionKind.CERTIFICATE} if self._sni_callback is not None else set()
             snapshot = self._server_snapshot = ServerConfig(
                 cipher_suites=self._cipher_suites,
@@ -295,7 +297,8 @@ class SSLContext:
                 alpn_strict=False,
                 credentials=self._credentials,
                 verifier=None if self._verify_mode == CERT_NONE else self._peer_verifier(),
-                client_authentication=_AUTHENTICATION[self._verify_mode],
+                client_authentication=_AUTHENTICATION[CERT_NONE if late else self._verify_mode],
+                post_handshake_authentication=_AUTHENTICATION[self._verify_mode if late else CERT_NONE],
                 prefer_server_order=bool(self._options & OP_CIPHER_SERVER_PREFERENCE),
                 middlebox_compatibility=bool(self._options & OP_ENABLE_MIDDLEBOX_COMPAT),
                 key_log=self._key_log,
@@ -595,12 +598,17 @@ class SSLContext:
 
     @property
     def post_handshake_auth(self) -> bool:
-        """Stored. Post-handshake authentication is neither offered nor asked for yet (`HAS_PHA` is False)."""
+        """On a client: whether the server may ask for a certificate after the handshake (RFC 9846 section 4.7.2).
+
+        On a server: whether `verify_mode` is about such requests (`verify_client_post_handshake`), not about the
+        handshake.
+        """
         return self._post_handshake_auth
 
     @post_handshake_auth.setter
     def post_handshake_auth(self, value: object) -> None:
         self._post_handshake_auth = bool(value)
+        self._changed()
 
     def session_stats(self) -> dict[str, int]:
         """Handshakes begun and completed; the session cache has no figures, since there is none."""

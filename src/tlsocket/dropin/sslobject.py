@@ -259,6 +259,9 @@ class SSLObject(ConnectionView):
             if data:
                 self._outgoing.write(data)
 
+    def _push(self, conn: Connection) -> None:
+        self._move_output()
+
     def _fail(self, error: BaseException) -> NoReturn:
         translated = translate(error, self._server_hostname)
         try:

@@ -232,6 +232,9 @@ class SSLSocket(ConnectionView, socket):
         except BaseException as error:
             self._fail(conn, error)
 
+    def _push(self, conn: Connection) -> None:
+        conn.writer.try_flush(self)
+
     def _fail(self, conn: Connection, error: BaseException) -> NoReturn:
         """Let the alert out if that needs no waiting, and raise what a program expects."""
         if conn.error is not None:

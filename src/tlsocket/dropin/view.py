@@ -16,7 +16,8 @@ from tlsocket.connection import Connection
 from tlsocket.crypto.certificates import parse_certificate
 from tlsocket.crypto.suites import TLS13_SUITES, CipherSuite
 from tlsocket.dropin.enums import CHANNEL_BINDING_TYPES
-from tlsocket.errors import ApplicationRefusal
+from tlsocket.dropin.exceptions import translate
+from tlsocket.errors import ApplicationRefusal, TLSError
 from tlsocket.events import Negotiated
 from tlsocket.handshake.decisions import CertificateDecision
 from tlsocket.registry import describe
@@ -41,6 +42,9 @@ class ConnectionView:
 
         @property
         def _conn(self) -> Connection | None: ...
+
+        def _push(self, conn: Connection) -> None:
+            """Let out what was queued, if that needs no waiting."""
 
     else:
         __slots__ = ()
@@ -165,8 +169,33 @@ class ConnectionView:
         return [] if conn is None else list(conn.peer_certificates)
 
     def verify_client_post_handshake(self) -> None:
-        """Post-handshake authentication (RFC 9846 section 4.7.2) is not supported yet: always an error."""
-        raise NotImplementedError("Post-handshake authentication is not supported by this version of tlsocket.")
+        """As a server, ask the client for a certificate now (RFC 9846 section 4.7.2).
+
+        The request goes out with this call, if that needs no waiting, else with the next. The response comes with what
+        is read later: `getpeercert` has it then, and a client without a certificate that is required makes a read fail.
+        """
+        conn = self._conn
+        if conn is None:
+            raise ValueError("No SSL wrapper around " + str(self))
+        try:
+            conn.request_certificate()
+        except TLSError as error:
+            raise translate(error) from error
+        self._push(conn)
+
+    def update_keys(self, *, request_peer: bool = False) -> None:
+        """Change the sending key, and ask the peer to change its own (RFC 9846 section 4.7.3; not in `ssl`).
+
+        Keys change by themselves before they wear out: this is for programs that want it sooner.
+        """
+        conn = self._conn
+        if conn is None:
+            raise ValueError("No SSL wrapper around " + str(self))
+        try:
+            conn.update_keys(request_peer=request_peer)
+        except TLSError as error:
+            raise translate(error) from error
+        self._push(conn)
 
     # Keying material
 
