@@ -195,5 +195,6 @@ def test_reader_and_writer_threads_with_all_that_can_come_between(files: Files) 
         finally:
             stop.set()
             disturber.result()
-        turn(near, far)
+        for _ in range(2):  # the request may be as late as the first, its answer then comes with the second
+            turn(near, far)
         assert far.getpeercert() is not None
