@@ -17,7 +17,7 @@ from tlsocket.crypto.certificates import parse_certificate
 from tlsocket.crypto.suites import TLS13_SUITES, CipherSuite
 from tlsocket.dropin.enums import CHANNEL_BINDING_TYPES
 from tlsocket.dropin.exceptions import translate
-from tlsocket.errors import ApplicationRefusal, TLSError
+from tlsocket.errors import ApiMisuse, ApplicationRefusal, TLSError
 from tlsocket.events import Negotiated
 from tlsocket.handshake.decisions import CertificateDecision
 from tlsocket.registry import describe
@@ -221,7 +221,12 @@ class ConnectionView:
         conn = self._conn
         if conn is None or conn.negotiated is None:
             raise ValueError("handshake not done yet")
-        return conn.export_keying_material(label.encode("ascii") if isinstance(label, str) else label, context, length)
+        try:
+            return conn.export_keying_material(
+                label.encode("ascii") if isinstance(label, str) else label, context, length
+            )
+        except ApiMisuse as error:
+            raise ValueError(error.detail) from None
 
     # Inside
 
