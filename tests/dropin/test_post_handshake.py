@@ -173,7 +173,7 @@ def test_reader_and_writer_threads_with_all_that_can_come_between(files: Files) 
             for number in range(30):
                 for end in (near, far):
                     end.update_keys(request_peer=bool(number % 2))
-                if number == 1:
+                if number == 0:
                     far.verify_client_post_handshake()
                 if stop.wait(0.002):
                     return

@@ -8,16 +8,27 @@ are `tlsocket.pki`'s.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import PublicKeyAlgorithmOID
 
 from tlsocket.errors import InvalidMessage, PeerMisbehaved, Reason
 
-__all__ = ["PSSPublicKey", "PublicKey", "certificate_public_key", "clear_cache", "parse_certificate", "shared_der"]
+__all__ = [
+    "PSSPublicKey",
+    "PublicKey",
+    "certificate_public_key",
+    "clear_cache",
+    "host_names",
+    "parse_certificate",
+    "same_key",
+    "shared_der",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +121,28 @@ def certificate_public_key(certificate: x509.Certificate) -> PublicKey:
     if isinstance(key, (ec.EllipticCurvePublicKey, ed25519.Ed25519PublicKey, ed448.Ed448PublicKey)):
         return key
     raise PeerMisbehaved(Reason.UNSUPPORTED_CERTIFICATE_KEY, type(key).__name__)
+
+
+def host_names(certificate: x509.Certificate) -> tuple[str, ...]:
+    """The DNS names in subjectAltName, lower case; none where that cannot be read. For choosing among our own only."""
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, *_PARSE_ERRORS):
+        return ()
+    return tuple(name.lower() for name in names.get_values_for_type(x509.DNSName))
+
+
+def same_key(first: object, second: object) -> bool:
+    """Whether two public keys are the same, however their restrictions to PSS are written."""
+    bare: list[Any] = [key.key if isinstance(key, PSSPublicKey) else key for key in (first, second)]
+    try:
+        encoded = [
+            key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+            for key in bare
+        ]
+    except (AttributeError, TypeError, ValueError):
+        return False
+    return bool(encoded[0] == encoded[1])
 
 
 # RFC 9846 section 4.3.3 for rsa_pss_pss_*: the parameters of the key, where present, bind the signature. `cryptography`

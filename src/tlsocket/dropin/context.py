@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from tlsocket.config import ClientAuthentication, ClientConfig, Credential, DecisionKind, ServerConfig
 from tlsocket.connection import Connection
+from tlsocket.crypto.certificates import parse_certificate
 from tlsocket.crypto.groups import SUPPORTED_GROUPS
 from tlsocket.crypto.signatures import CERTIFICATE_SCHEMES, DEFAULT_SIGNATURE_SCHEMES
 from tlsocket.crypto.suites import DEFAULT_TLS13_SUITES
@@ -80,8 +81,11 @@ _AUTHENTICATION = {
     1: ClientAuthentication.OPTIONAL,
     2: ClientAuthentication.REQUIRED,
 }
+_AUTHORITY_NAMES = 8192  # bytes: a list of names is a hint, and no client should have to read more of it
 _STRICTNESS = {authentication: strictness for strictness, authentication in _AUTHENTICATION.items()}
 _ONLY_TLS_1_3 = "this version of tlsocket speaks TLS 1.3 only"
+_NO_DECISIONS: frozenset[DecisionKind] = frozenset()
+_CERTIFICATE_DECISION = frozenset({DecisionKind.CERTIFICATE})
 _STATISTICS = (
     "number", "connect", "connect_good", "connect_renegotiate", "accept", "accept_good", "accept_renegotiate",
     "hits", "misses", "timeouts", "cache_full",
@@ -125,9 +129,13 @@ class SSLContext:
     _alpn: tuple[bytes, ...]
     _credentials: tuple[Credential, ...]
     _trust: TrustSettings
+    _platform_trusted: bool
+    _send_authorities: bool
     _verifier: TrustVerifier | None
     _key_log: KeyLogFile | None
     _sni_callback: Callable[..., Any] | None
+    _client_hello_callback: Callable[..., Any] | None
+    _client_certificate_callback: Callable[..., Any] | None
     _post_handshake_auth: bool
     _num_tickets: int
     _statistics: dict[str, int]
@@ -156,9 +164,13 @@ class SSLContext:
         self._alpn = ()
         self._credentials = ()
         self._trust = TrustSettings()
+        self._platform_trusted = False
+        self._send_authorities = True
         self._verifier = None
         self._key_log = None
         self._sni_callback = None
+        self._client_hello_callback = None
+        self._client_certificate_callback = None
         self._post_handshake_auth = False
         self._num_tickets = 2
         self._statistics = dict.fromkeys(_STATISTICS, 0)
@@ -279,6 +291,7 @@ class SSLContext:
                 post_handshake_auth=self._post_handshake_auth,
                 middlebox_compatibility=bool(self._options & OP_ENABLE_MIDDLEBOX_COMPAT),
                 key_log=self._key_log,
+                suspend_for=_NO_DECISIONS if self._client_certificate_callback is None else _CERTIFICATE_DECISION,
             )
         return snapshot
 
@@ -286,7 +299,7 @@ class SSLContext:
         snapshot = self._server_snapshot
         if snapshot is None:
             late = self._post_handshake_auth
-            suspend_for = {DecisionKind.CERTIFICATE} if self._sni_callback is not None else set()
+            callback = self._sni_callback or self._client_hello_callback
             snapshot = self._server_snapshot = ServerConfig(
                 cipher_suites=self._cipher_suites,
                 groups=self._groups,
@@ -298,11 +311,12 @@ class SSLContext:
                 credentials=self._credentials,
                 verifier=None if self._verify_mode == CERT_NONE else self._peer_verifier(),
                 client_authentication=_AUTHENTICATION[CERT_NONE if late else self._verify_mode],
+                certificate_authorities=self._authority_names(),
                 post_handshake_authentication=_AUTHENTICATION[self._verify_mode if late else CERT_NONE],
                 prefer_server_order=bool(self._options & OP_CIPHER_SERVER_PREFERENCE),
                 middlebox_compatibility=bool(self._options & OP_ENABLE_MIDDLEBOX_COMPAT),
                 key_log=self._key_log,
-                suspend_for=frozenset(suspend_for),
+                suspend_for=_NO_DECISIONS if callback is None else _CERTIFICATE_DECISION,
             )
         return snapshot
 
@@ -327,13 +341,16 @@ class SSLContext:
     ) -> None:
         """Load a certificate chain and its private key: from paths, PEM text, bytes, or objects of `cryptography`.
 
-        Loading another of the same kind of key replaces the first; a server with several kinds uses the one that
-        the client supports.
+        `keyfile` may be a signer, for a key kept elsewhere: an object with `public_key()` and `sign(scheme, data)`.
+
+        Several may be loaded. The one is used that serves the name that the client asks for (wildcards count), whose
+        key fits the peer, and that comes from an authority which the peer names; where several do, ECDSA comes before
+        RSA and the last loaded before the others. Another with the same kind of key and a name in common, or with
+        neither names nor another issuer, replaces the first.
         """
         credential = load_credential(certfile, keyfile, password)
-        credentials = [other for other in self._credentials if other.schemes != credential.schemes]
-        # A server takes the first that fits. OpenSSL goes by the order of its signature algorithms, ECDSA before RSA.
-        credentials.append(credential)
+        credentials = [credential, *(other for other in self._credentials if not _replaces(credential, other))]
+        # Whoever offers everything gets the first. OpenSSL goes by the order of its signature algorithms too.
         credentials.sort(key=lambda each: DEFAULT_SIGNATURE_SCHEMES.index(each.schemes[0]))
         self._credentials = tuple(credentials)
         self._changed()
@@ -350,6 +367,27 @@ class SSLContext:
         self._trust.load(cafile, capath, cadata)
         self._changed()
 
+    @property
+    def send_client_authorities(self) -> bool:
+        """Whether a server that asks for a certificate names the authorities it trusts (RFC 9846 section 4.3.4).
+
+        True unless set otherwise. The platform's authorities are never named: there are too many, and which of them a
+        client's certificate should come from, they do not say. Not in `ssl`, which names none.
+        """
+        return self._send_authorities
+
+    @send_client_authorities.setter
+    def send_client_authorities(self, value: object) -> None:
+        self._send_authorities = bool(value)
+        self._changed()
+
+    def _authority_names(self) -> tuple[bytes, ...]:
+        if not self._send_authorities or self._platform_trusted or self._verify_mode == CERT_NONE:
+            return ()
+        subjects = [parse_certificate(der).subject.public_bytes() for der in self._trust.authorities(True)]
+        names = tuple(dict.fromkeys(subjects))
+        return names if sum(map(len, names)) <= _AUTHORITY_NAMES else ()
+
     def load_default_certs(self, purpose: Purpose = Purpose.SERVER_AUTH) -> None:
         """Trust the platform's authorities; SSL_CERT_FILE and SSL_CERT_DIR say otherwise."""
         if not isinstance(purpose, Purpose):
@@ -359,6 +397,7 @@ class SSLContext:
     def set_default_verify_paths(self) -> None:
         """The same as `load_default_certs`."""
         self._trust.load_platform()
+        self._platform_trusted = True
         self._changed()
 
     def get_ca_certs(self, binary_form: bool = False) -> list[Any]:
@@ -563,9 +602,40 @@ class SSLContext:
     def sni_callback(self, callback: Callable[..., Any] | None) -> None:
         if self._protocol == PROTOCOL_TLS_CLIENT:
             raise ValueError("sni_callback cannot be set on TLS_CLIENT context")
-        if callback is not None and not callable(callback):
-            raise TypeError("not a callable object")
-        self._sni_callback = callback
+        self._sni_callback = _callable_or_none(callback)
+        self._changed()
+
+    @property
+    def client_hello_callback(self) -> Callable[..., Any] | None:
+        """Called as `(sslsocket_or_object, hello)` with a `ClientHelloInfo` before a server decides anything.
+
+        It may set the socket's `context`, and answers None to go on or the number of an alert to refuse. It comes
+        before `sni_callback`. What it raises ends the connection and reaches the caller of the handshake. Not in `ssl`.
+        """
+        return self._client_hello_callback
+
+    @client_hello_callback.setter
+    def client_hello_callback(self, callback: Callable[..., Any] | None) -> None:
+        if self._protocol == PROTOCOL_TLS_CLIENT:
+            raise ValueError("client_hello_callback cannot be set on TLS_CLIENT context")
+        self._client_hello_callback = _callable_or_none(callback)
+        self._changed()
+
+    @property
+    def client_certificate_callback(self) -> Callable[..., Any] | None:
+        """Called as `(sslsocket_or_object, request)` on a client that is asked for a certificate, in the handshake or
+        later; `request` has `server_name`, `certificate_authorities` (DER names) and `signature_schemes`.
+
+        It answers None to send none, or what `load_cert_chain` takes: a certificate, or a tuple of certificate, key and
+        perhaps password. What it raises ends the connection and reaches the caller. Not in `ssl`.
+        """
+        return self._client_certificate_callback
+
+    @client_certificate_callback.setter
+    def client_certificate_callback(self, callback: Callable[..., Any] | None) -> None:
+        if self._protocol == PROTOCOL_TLS_SERVER:
+            raise ValueError("client_certificate_callback cannot be set on TLS_SERVER context")
+        self._client_certificate_callback = _callable_or_none(callback)
         self._changed()
 
     def set_servername_callback(self, server_name_callback: Callable[..., Any] | None) -> None:
@@ -622,6 +692,22 @@ class SSLContext:
     def set_psk_server_callback(self, callback: Callable[..., Any] | None, identity_hint: str | None = None) -> None:
         """Pre-shared keys are not supported yet: always an error."""
         raise NotImplementedError("PSK callbacks are not supported by this version of tlsocket.")
+
+
+def _callable_or_none(callback: Callable[..., Any] | None) -> Callable[..., Any] | None:
+    if callback is not None and not callable(callback):
+        raise TypeError("not a callable object")
+    return callback
+
+
+def _replaces(new: Credential, old: Credential) -> bool:
+    """Whether `new` is meant to take the place of `old`: a renewed certificate, whose names may have changed a bit."""
+    if new.schemes != old.schemes or bool(new.names) != bool(old.names):
+        return False
+    if new.names:
+        return not set(new.names).isdisjoint(old.names)
+    issuers = [parse_certificate(each.certificate_chain[0]).issuer for each in (new, old)]
+    return bool(issuers[0] == issuers[1])
 
 
 def _check_protocol(protocol: int | None) -> Any:

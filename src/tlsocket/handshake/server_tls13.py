@@ -202,6 +202,7 @@ def _select_parameters(hs: ServerHandshake) -> State | Suspended:
                 certificate_authorities=extensions.certificate_authorities or (),
                 alpn_protocols=extensions.alpn or (),
                 cipher_suites=hello.cipher_suites,
+                client_hello=hello,
             )
             return Suspended(decision, _certificate_decided)
     return _negotiate(hs, hello)
