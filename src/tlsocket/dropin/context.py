@@ -25,7 +25,7 @@ from tlsocket.crypto.groups import SUPPORTED_GROUPS
 from tlsocket.crypto.signatures import CERTIFICATE_SCHEMES, DEFAULT_SIGNATURE_SCHEMES
 from tlsocket.crypto.suites import DEFAULT_TLS13_SUITES
 from tlsocket.dropin import ciphers as _ciphers
-from tlsocket.dropin import preferences as _preferences
+from tlsocket.dropin.callbacks import Callbacks
 from tlsocket.dropin.credentials import CertificateSource, KeySource, PasswordSource, load_credential
 from tlsocket.dropin.enums import (
     CERT_NONE,
@@ -54,6 +54,7 @@ from tlsocket.dropin.enums import (
 )
 from tlsocket.dropin.exceptions import SSLError, ssl_error
 from tlsocket.dropin.keylog import KeyLogFile
+from tlsocket.dropin.preferences import Preferences, one_group
 from tlsocket.dropin.sslobject import MemoryBIO, SSLObject
 from tlsocket.dropin.sslsocket import SSLSocket
 from tlsocket.dropin.trust import TrustSettings
@@ -104,7 +105,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_renew_lock)
 
 
-class SSLContext:
+class SSLContext(Callbacks, Preferences):
     """Settings, certificates and trust for any number of connections."""
 
     sslsocket_class: type[SSLSocket] = SSLSocket
@@ -122,10 +123,6 @@ class SSLContext:
     _minimum_version: TLSVersion
     _maximum_version: TLSVersion
     _cipher_suites: tuple[int, ...]
-    _groups: tuple[int, ...]
-    _key_shares: tuple[int, ...] | None
-    _client_schemes: tuple[int, ...] | None
-    _server_schemes: tuple[int, ...] | None
     _alpn: tuple[bytes, ...]
     _credentials: tuple[Credential, ...]
     _trust: TrustSettings
@@ -133,9 +130,6 @@ class SSLContext:
     _send_authorities: bool
     _verifier: TrustVerifier | None
     _key_log: KeyLogFile | None
-    _sni_callback: Callable[..., Any] | None
-    _client_hello_callback: Callable[..., Any] | None
-    _client_certificate_callback: Callable[..., Any] | None
     _post_handshake_auth: bool
     _num_tickets: int
     _statistics: dict[str, int]
@@ -544,26 +538,7 @@ class SSLContext:
 
     def set_ecdh_curve(self, name: str, /) -> None:
         """Use this key exchange group and no other."""
-        self._groups, self._key_shares = (_preferences.one_group(os.fsdecode(name)),), None
-        self._changed()
-
-    def set_groups(self, groups: str, /) -> None:
-        """Choose the key exchange groups and their order: names joined by colons, or a list as OpenSSL 3.5 takes it."""
-        self._groups, self._key_shares = _preferences.parse_groups(groups)
-        self._changed()
-
-    def get_groups(self, *, include_aliases: bool = False) -> list[str]:
-        """The key exchange groups that there are, whether or not `set_groups` chose them, as Python 3.15 has it."""
-        return _preferences.group_names(aliases=include_aliases)
-
-    def set_client_sigalgs(self, sigalgs: str, /) -> None:
-        """Choose the signature algorithms that clients authenticate with, and their order: names joined by colons."""
-        self._client_schemes = _preferences.parse_schemes(sigalgs)
-        self._changed()
-
-    def set_server_sigalgs(self, sigalgs: str, /) -> None:
-        """Choose the signature algorithms that servers authenticate with, and their order: names joined by colons."""
-        self._server_schemes = _preferences.parse_schemes(sigalgs)
+        self._groups, self._key_shares = (one_group(os.fsdecode(name)),), None
         self._changed()
 
     def load_dh_params(self, path: StrOrBytesPath, /) -> None:
@@ -589,58 +564,6 @@ class SSLContext:
         warnings.warn("ssl NPN is deprecated, use ALPN instead", DeprecationWarning, stacklevel=2)
 
     # Callbacks and the rest
-
-    @property
-    def sni_callback(self) -> Callable[..., Any] | None:
-        """Called as `(sslsocket_or_object, server_name, context)` for each ClientHello a server receives.
-
-        It may set the socket's `context`, and answers None to go on or the number of an alert to refuse.
-        """
-        return self._sni_callback
-
-    @sni_callback.setter
-    def sni_callback(self, callback: Callable[..., Any] | None) -> None:
-        if self._protocol == PROTOCOL_TLS_CLIENT:
-            raise ValueError("sni_callback cannot be set on TLS_CLIENT context")
-        self._sni_callback = _callable_or_none(callback)
-        self._changed()
-
-    @property
-    def client_hello_callback(self) -> Callable[..., Any] | None:
-        """Called as `(sslsocket_or_object, hello)` with a `ClientHelloInfo` before a server decides anything.
-
-        It may set the socket's `context`, and answers None to go on or the number of an alert to refuse. It comes
-        before `sni_callback`. What it raises ends the connection and reaches the caller of the handshake. Not in `ssl`.
-        """
-        return self._client_hello_callback
-
-    @client_hello_callback.setter
-    def client_hello_callback(self, callback: Callable[..., Any] | None) -> None:
-        if self._protocol == PROTOCOL_TLS_CLIENT:
-            raise ValueError("client_hello_callback cannot be set on TLS_CLIENT context")
-        self._client_hello_callback = _callable_or_none(callback)
-        self._changed()
-
-    @property
-    def client_certificate_callback(self) -> Callable[..., Any] | None:
-        """Called as `(sslsocket_or_object, request)` on a client that is asked for a certificate, in the handshake or
-        later; `request` has `server_name`, `certificate_authorities` (DER names) and `signature_schemes`.
-
-        It answers None to send none, or what `load_cert_chain` takes: a certificate, or a tuple of certificate, key and
-        perhaps password. What it raises ends the connection and reaches the caller. Not in `ssl`.
-        """
-        return self._client_certificate_callback
-
-    @client_certificate_callback.setter
-    def client_certificate_callback(self, callback: Callable[..., Any] | None) -> None:
-        if self._protocol == PROTOCOL_TLS_SERVER:
-            raise ValueError("client_certificate_callback cannot be set on TLS_SERVER context")
-        self._client_certificate_callback = _callable_or_none(callback)
-        self._changed()
-
-    def set_servername_callback(self, server_name_callback: Callable[..., Any] | None) -> None:
-        """The older way to set `sni_callback`."""
-        self.sni_callback = server_name_callback
 
     @property
     def keylog_filename(self) -> str | bytes | None:
@@ -692,12 +615,6 @@ class SSLContext:
     def set_psk_server_callback(self, callback: Callable[..., Any] | None, identity_hint: str | None = None) -> None:
         """Pre-shared keys are not supported yet: always an error."""
         raise NotImplementedError("PSK callbacks are not supported by this version of tlsocket.")
-
-
-def _callable_or_none(callback: Callable[..., Any] | None) -> Callable[..., Any] | None:
-    if callback is not None and not callable(callback):
-        raise TypeError("not a callable object")
-    return callback
 
 
 def _replaces(new: Credential, old: Credential) -> bool:
