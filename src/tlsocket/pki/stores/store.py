@@ -321,7 +321,10 @@ class CertificateStore:
         layer.grant(entry.thumbprint, _group_id(group))
 
     def distrust(self, target: Target) -> StoreEntry:
-        """Put a certificate into DISALLOWED at this location, where it wins over all (a PKCS #12 file: this process's)."""
+        """Put a certificate into DISALLOWED at this location, where it wins over all.
+
+        A PKCS #12 file has no such list; there it is this process's.
+        """
         certificate = (
             target if isinstance(target, x509.Certificate) else self._required(_thumbprint(target)).certificate
         )

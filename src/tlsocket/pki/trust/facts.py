@@ -68,7 +68,7 @@ _USUAL_CONSTRAINTS: dict[bytes, tuple[bool, int | None]] = {
     bytes.fromhex("30030101ff"): (True, None),
     bytes.fromhex("30060101ff020100"): (True, 0),
 }
-_SINGLE_USAGES = {
+_SINGLE_USAGES: dict[bytes, tuple[bytes, ...]] = {
     bytes.fromhex("300a06082b06010505070301"): (bytes.fromhex("2b06010505070301"),),
     bytes.fromhex("300a06082b06010505070302"): (bytes.fromhex("2b06010505070302"),),
 }
