@@ -25,6 +25,10 @@ NOW = datetime.datetime(2026, 6, 15, 12, tzinfo=datetime.UTC)
 
 SERVER = ExtendedKeyUsageOID.SERVER_AUTH
 CLIENT = ExtendedKeyUsageOID.CLIENT_AUTH
+_USAGES = (
+    *("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement"),
+    *("key_cert_sign", "crl_sign", "encipher_only", "decipher_only"),
+)
 _KEYS: dict[str, Any] = {}
 
 
@@ -53,9 +57,7 @@ def name(text: str) -> x509.Name:
 
 def bits(*usages: str) -> x509.KeyUsage:
     """A key usage with these bits."""
-    fields = ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement")
-    fields += ("key_cert_sign", "crl_sign", "encipher_only", "decipher_only")
-    return x509.KeyUsage(**{field: field in usages for field in fields})
+    return x509.KeyUsage(**{field: field in usages for field in _USAGES})
 
 
 def key_for(subject: str, kind: str) -> Any:
@@ -95,7 +97,6 @@ def forge(
     until: float = 30,
     kind: str = "ecdsa-p256",
     key: Any = None,
-    algorithm: hashes.HashAlgorithm | None = None,
     serial: int = 4711,
     ski: bool = True,
     aki: bool = True,
@@ -134,7 +135,7 @@ def forge(
         builder = builder.add_extension(value, critical)
     if isinstance(signer, (ed25519.Ed25519PrivateKey, ed448.Ed448PrivateKey)):
         return Made(builder.sign(signer, None), key)
-    return Made(builder.sign(signer, algorithm or hashes.SHA256()), key)
+    return Made(builder.sign(signer, hashes.SHA256()), key)
 
 
 def leaf(issuer: Made | None, subject: str = HOST, **arguments: Any) -> Made:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -59,21 +60,21 @@ class Row:
     """OpenSSL's number where it is another one; 0: it accepts the chain; -1: it was not asked."""
 
 
-def root(**arguments: object) -> Made:
-    return forge("root", **arguments)  # type: ignore[arg-type]
+def root(**arguments: Any) -> Made:
+    return forge("root", **arguments)
 
 
-def middle(**arguments: object) -> Made:
-    return forge("middle", root(), **arguments)  # type: ignore[arg-type]
+def middle(**arguments: Any) -> Made:
+    return forge("middle", root(), **arguments)
 
 
-def direct(trusted: Made | None = None, **arguments: object) -> Chain:
+def direct(trusted: Made | None = None, **arguments: Any) -> Chain:
     """A leaf right below the root."""
     top = trusted or root()
     return Chain([leaf(top, **arguments)], [top])
 
 
-def through(authority: Made, **arguments: object) -> Chain:
+def through(authority: Made, **arguments: Any) -> Chain:
     """A leaf below an intermediate below the root."""
     return Chain([leaf(authority, **arguments), authority], [root()])
 
@@ -164,25 +165,30 @@ ROWS = [
     # No way to an anchor
     Row("intermediate not sent", lambda: Chain([leaf(middle())], [root()]), Refusal.UNKNOWN_ISSUER, 0, 20,
         "have the peer send its intermediate"),
-    Row("unknown root, not sent", lambda: stranger(False), Refusal.UNKNOWN_ISSUER, 1, 20, "load the certificate of CN=stranger",
+    Row("unknown root, not sent", lambda: stranger(False), Refusal.UNKNOWN_ISSUER, 1, 20,
+        "load the certificate of CN=stranger",
         theirs=20),
     Row("unknown root, sent", lambda: stranger(True), Refusal.SELF_SIGNED_IN_CHAIN, 2, 19, "if you know it, trust it"),
-    Row("self-signed leaf", lambda: Chain([leaf(None)], [root()]), Refusal.SELF_SIGNED_LEAF, 0, 18, "if you know it, trust it"),
+    Row("self-signed leaf", lambda: Chain([leaf(None)], [root()]), Refusal.SELF_SIGNED_LEAF, 0, 18,
+        "if you know it, trust it"),
     Row("authority made anew", forged_namesake, Refusal.UNKNOWN_ISSUER, 0, 20, "perhaps made anew"),
-    Row("trust is empty", lambda: Chain([leaf(root())], []), Refusal.UNKNOWN_ISSUER, 0, 20, "ca-certificates", theirs=-1),
+    Row("trust is empty", lambda: Chain([leaf(root())], []), Refusal.UNKNOWN_ISSUER, 0, 20, "ca-certificates",
+        theirs=-1),
     Row("partial chain under openssl", lambda: Chain([leaf(middle())], [middle()]), Refusal.UNKNOWN_ISSUER, 1, 2,
         "VERIFY_X509_PARTIAL_CHAIN", profile="openssl"),
     # Signatures and keys
     Row("leaf altered", damaged_signature, Refusal.BAD_SIGNATURE, 0, 7, "altered or forged"),
     Row("intermediate altered", damaged_intermediate, Refusal.BAD_SIGNATURE, 1, 7, "altered or forged"),
-    Row("leaf signed with SHA-1", lambda: Chain([with_sha1(leaf(root()), root())], [root()]), Refusal.WEAK_SIGNATURE, 0, 68,
+    Row("leaf signed with SHA-1", lambda: Chain([with_sha1(leaf(root()), root())], [root()]), Refusal.WEAK_SIGNATURE,
+        0, 68,
         "SHA-256"),
     Row("intermediate signed with SHA-1", lambda: Chain([leaf(middle()), with_sha1(middle(), root())], [root()]),
         Refusal.WEAK_SIGNATURE, 1, 68, "SHA-256"),
     Row("RSA key of 1024 bits", lambda: direct(kind="rsa-1024"), Refusal.WEAK_KEY, 0, 66, "2048 bits or more"),
     Row("intermediate's RSA key of 1024 bits", lambda: through(middle(kind="rsa-1024")), Refusal.WEAK_KEY, 1, 67,
         "2048 bits or more"),
-    Row("Ed25519 under webpki", lambda: direct(kind="ed25519"), Refusal.WEAK_KEY, 0, 66, "P-256", profile="webpki", theirs=0),
+    Row("Ed25519 under webpki", lambda: direct(kind="ed25519"), Refusal.WEAK_KEY, 0, 66, "P-256", profile="webpki",
+        theirs=0),
     # Names
     Row("another host", direct, Refusal.HOSTNAME_MISMATCH, 0, 62, "names 'other.example'", host="other.example"),
     Row("another address", lambda: direct(names=["192.0.2.1"]), Refusal.IP_ADDRESS_MISMATCH, 0, 64,
@@ -191,11 +197,13 @@ ROWS = [
         "a common name does not count", theirs=0),
     Row("wildcard too far", lambda: direct(names=["*.example.org"]), Refusal.HOSTNAME_MISMATCH, 0, 62,
         "names 'a.b.example.org'", host="a.b.example.org"),
-    Row("not within permitted names", lambda: through(narrow([DNS("example.com")], None)), Refusal.NAME_CONSTRAINT, 0, 47,
+    Row("not within permitted names", lambda: through(narrow([DNS("example.com")], None)), Refusal.NAME_CONSTRAINT, 0,
+        47,
         "may issue for these names"),
     Row("within excluded names", lambda: through(narrow(None, [DNS("example.org")])), Refusal.NAME_CONSTRAINT, 0, 48,
         "may issue for these names"),
-    Row("wildcard over an excluded name", lambda: through(narrow(None, [DNS("bad.example.org")]), names=["*.example.org"]),
+    Row("wildcard over an excluded name", lambda: through(narrow(None, [DNS("bad.example.org")]),
+        names=["*.example.org"]),
         Refusal.NAME_CONSTRAINT, 0, 48, "may issue for these names", theirs=0),
     # Purposes
     Row("client's certificate as a server's", lambda: direct(purposes=[CLIENT]), Refusal.INVALID_PURPOSE, 0, 26,
@@ -204,7 +212,8 @@ ROWS = [
         purpose=Purpose.CLIENT),
     Row("intermediate for clients only", lambda: through(middle(purposes=[CLIENT])), Refusal.INVALID_PURPOSE, 1, 26,
         "issued for this purpose"),
-    Row("code signing only", lambda: direct(purposes=[ExtendedKeyUsageOID.CODE_SIGNING]), Refusal.INVALID_PURPOSE, 0, 26,
+    Row("code signing only", lambda: direct(purposes=[ExtendedKeyUsageOID.CODE_SIGNING]), Refusal.INVALID_PURPOSE, 0,
+        26,
         "issued for this purpose"),
     Row("leaf's key for nothing that TLS does", lambda: direct(usage=bits("crl_sign")), Refusal.INVALID_PURPOSE, 0, 26,
         "keyUsage"),
@@ -230,9 +239,11 @@ ROWS = [
     Row("authority as server under webpki", lambda: direct(ca=True, usage=bits("digital_signature", "key_cert_sign")),
         ODD, 0, 37, "Baseline", profile="webpki", theirs=0),
     # Revocation and distrust
-    Row("revoked", lambda: with_lists(crl(root(), entry(4711, x509.ReasonFlags.key_compromise))), Refusal.REVOKED, 0, 23,
+    Row("revoked", lambda: with_lists(crl(root(), entry(4711, x509.ReasonFlags.key_compromise))), Refusal.REVOKED, 0,
+        23,
         "do not trust"),
-    Row("no list of this authority", lambda: with_lists(crl(forge("other"))), UNKNOWN, 0, 3, "load the present revocation list"),
+    Row("no list of this authority", lambda: with_lists(crl(forge("other"))), UNKNOWN, 0, 3,
+        "load the present revocation list"),
     Row("list too old", lambda: with_lists(crl(root(), since=-9, until=-1)), UNKNOWN, 0, 12, "load the present list"),
     Row("list forged", lambda: with_lists(crl(root(), key=generate_private_key("ecdsa-p256"))), UNKNOWN, 0, 8,
         "load the present list"),

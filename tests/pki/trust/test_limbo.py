@@ -1,6 +1,6 @@
 """x509-limbo, all of it: under `webpki` against its own expectations, under `openssl` and `strict` against OpenSSL.
 
-Each case that is judged otherwise stands in `limbo_exceptions.toml` with its reason, and fails here when it no longer is.
+Each case that is judged otherwise stands in `limbo_exceptions.toml` with its reason; one that no longer is fails here.
 """
 
 from __future__ import annotations
