@@ -290,7 +290,7 @@ def _parse(data: bytes, source: str) -> tuple[dict[bytes, x509.Certificate | Non
     return certificates, skipped
 
 
-def _platform_places() -> tuple[list[str], list[str]]:
+def platform_places() -> tuple[list[str], list[str]]:
     """The files and folders to read: those of the environment alone, else the first bundle that exists."""
     file, folders = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
     if file or folders:
@@ -304,7 +304,7 @@ def _platform_places() -> tuple[list[str], list[str]]:
 def _platform_stamp() -> _Stamp:
     """Something that changes when the platform's anchors do: a folder's own time, not that of each file in it."""
     stamp: list[object] = []
-    for place in (place for places in _platform_places() for place in places):
+    for place in (place for places in platform_places() for place in places):
         try:
             status = os.stat(place)
         except OSError:
@@ -316,7 +316,7 @@ def _platform_stamp() -> _Stamp:
 
 def _load_platform() -> TrustAnchors:
     anchors, skipped = TrustAnchors(), []
-    files, folders = _platform_places()
+    files, folders = platform_places()
     for place in (*files, *folders):
         try:
             anchors |= TrustAnchors.load_folder(place) if os.path.isdir(place) else TrustAnchors.load(place)
