@@ -131,7 +131,7 @@ def test_a_broken_property_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
 @each_target
 def test_under_a_fuzzer(name: str, tmp_path: Path) -> None:
     if importlib.util.find_spec("atheris") is None:
-        pytest.skip("atheris is not installed: pip install atheris")
+        pytest.skip("atheris is not installed: pip install -c constraints.txt -e .[fuzz]")
     command = [sys.executable, "-m", "tests.fuzz", "--seconds", str(SECONDS), "--findings", str(tmp_path), name]
     done = subprocess.run(command, cwd=HERE.parents[1], capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
