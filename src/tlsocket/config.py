@@ -71,6 +71,8 @@ class Budgets:
     """Certificates in the peer's list."""
     key_updates: int = 32
     """KeyUpdates in a row, nothing but handshake messages between them."""
+    certificate_requests: int = 8
+    """Requests for a certificate after the handshake in a row, nothing but handshake messages between them."""
     tickets: int = 64
     """NewSessionTickets in a row, nothing but handshake messages between them."""
     tickets_kept: int = 8
@@ -168,6 +170,8 @@ class ClientConfig(_Config):
     None: the first of `groups`, with a classical group beside it where that is a hybrid."""
     check_name: bool = True
     """Whether the verifier is given the server's name."""
+    post_handshake_auth: bool = False
+    """Whether the server may ask for a certificate after the handshake (RFC 9846 section 4.3.6)."""
 
     def __post_init__(self) -> None:
         _Config.__post_init__(self)
@@ -188,6 +192,8 @@ class ServerConfig(_Config):
     name_strict: bool = False
     """No credential for the client's server_name: refuse, or use one that fits otherwise."""
     client_authentication: ClientAuthentication = ClientAuthentication.NONE
+    post_handshake_authentication: ClientAuthentication = ClientAuthentication.NONE
+    """What a request after the handshake demands (RFC 9846 section 4.7.2); NONE: what `client_authentication` says."""
     use_cookie: bool = False
     """Put a cookie into HelloRetryRequest (RFC 9846 section 4.3.2)."""
     send_tickets: int = 0

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from tlsocket import clock, events
-from tlsocket.config import ClientConfig, Credential, DecisionKind, Role, VerifiedPath
+from tlsocket.config import ClientConfig, Credential, DecisionKind, Role, ServerConfig, VerifiedPath
 from tlsocket.crypto import signatures
 from tlsocket.crypto.certificates import (
     certificate_public_key,
@@ -27,12 +27,13 @@ from tlsocket.errors import (
     Reason,
     detached,
 )
+from tlsocket.extensions import CertificateRequestExtensions
 from tlsocket.handshake.decisions import SignatureDecision, Suspended, VerdictDecision
 from tlsocket.handshake.machine import Handshake
 from tlsocket.handshake.proofs import AuthenticatedPeer, CertificateAccepted, FinishedValid, SignatureValid
 from tlsocket.handshake.states import State
 from tlsocket.key_schedule import TrafficSecret
-from tlsocket.messages import Certificate, CertificateVerify, Finished
+from tlsocket.messages import Certificate, CertificateEntry, CertificateRequest, CertificateVerify, Finished
 from tlsocket.registry import describe
 from tlsocket.registry.signature_schemes import SignatureScheme
 
@@ -41,6 +42,7 @@ __all__ = [
     "add_certificate",
     "add_certificate_verify",
     "add_finished",
+    "certificate_request",
     "receive_certificate",
     "request_signature",
     "verify_finished",
@@ -146,17 +148,34 @@ def verify_finished(hs: Handshake[Any], message: Finished, raw: bytes, secret: T
 # Our own
 
 
-def add_certificate(hs: Handshake[Any], credential: Credential | None) -> None:
-    """Put our Certificate into the flight; None: the empty list of a client that declines."""
+def add_certificate(hs: Handshake[Any], credential: Credential | None, context: bytes = b"") -> None:
+    """Put our Certificate into the flight; None: the empty list of a client that declines.
+
+    `context` is the certificate_request_context, empty but after the handshake.
+    """
     flight = hs.flight
     if flight is None:
         raise InternalError(detail="no flight")
-    flight.add(_EMPTY_CERTIFICATE if credential is None else credential.certificate_message)
+    if context:
+        chain = () if credential is None else credential.certificate_chain
+        flight.add(Certificate(context, tuple(CertificateEntry(der) for der in chain)).encode())
+    else:
+        flight.add(_EMPTY_CERTIFICATE if credential is None else credential.certificate_message)
     if hs.on_event is not None:
         hs.on_event(events.CertificateSent(() if credential is None else credential.certificate_chain))
 
 
 _EMPTY_CERTIFICATE = Certificate(b"", ()).encode()
+
+
+def certificate_request(config: ServerConfig, context: bytes) -> bytes:
+    """A CertificateRequest, encoded; `context` is empty in the handshake and unique after it."""
+    extensions = CertificateRequestExtensions(
+        signature_algorithms=config.signature_schemes,
+        signature_algorithms_cert=config.signature_schemes_cert,
+        certificate_authorities=config.certificate_authorities or None,
+    )
+    return CertificateRequest(context, extensions).encode()
 
 
 def request_signature(hs: Handshake[Any], credential: Credential, scheme: int) -> bytes | SignatureDecision:

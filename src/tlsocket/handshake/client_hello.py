@@ -70,6 +70,7 @@ def _template(config: ClientConfig, server_name: str | None) -> Template:
             key_share=entries,
             alpn=config.alpn_protocols or None,
             certificate_authorities=config.certificate_authorities or None,
+            post_handshake_auth=config.post_handshake_auth,
         ),
     )
     encoded = hello.encode()

@@ -28,7 +28,6 @@ from tlsocket.events import (
     ServerHelloSent,
 )
 from tlsocket.extensions import (
-    CertificateRequestExtensions,
     ClientHelloExtensions,
     EncryptedExtensionsExtensions,
     HelloRetryRequestExtensions,
@@ -39,6 +38,7 @@ from tlsocket.handshake.authentication import (
     add_certificate,
     add_certificate_verify,
     add_finished,
+    certificate_request,
     receive_certificate,
     request_signature,
     verify_finished,
@@ -55,7 +55,6 @@ from tlsocket.key_schedule import EarlySecret
 from tlsocket.messages import (
     HELLO_RETRY_REQUEST_RANDOM,
     Certificate,
-    CertificateRequest,
     CertificateVerify,
     ClientHello,
     EncryptedExtensions,
@@ -97,6 +96,11 @@ class ServerHandshake(Handshake[ServerConfig]):
         self.decided = False
         self.signature_scheme = 0
         self.encrypted_extensions = b""
+
+    @property
+    def late_authentication(self) -> bool:
+        """Whether the client offered to authenticate after the handshake (RFC 9846 section 4.3.6)."""
+        return self.hello is not None and self.hello.extensions.post_handshake_auth
 
 
 # START
@@ -198,6 +202,7 @@ def _select_parameters(hs: ServerHandshake) -> State | Suspended:
                 certificate_authorities=extensions.certificate_authorities or (),
                 alpn_protocols=extensions.alpn or (),
                 cipher_suites=hello.cipher_suites,
+                client_hello=hello,
             )
             return Suspended(decision, _certificate_decided)
     return _negotiate(hs, hello)
@@ -389,18 +394,9 @@ def _add_certificate_request(hs: ServerHandshake, flight: Flight) -> None:
     config = hs.config
     if config.client_authentication is ClientAuthentication.NONE:
         return
-    flight.add(remember(config, "certificate_request", lambda: _certificate_request(config)))
+    flight.add(remember(config, "certificate_request", lambda: certificate_request(config, b"")))
     if hs.on_event is not None:
         hs.on_event(CertificateRequested(True, config.certificate_authorities))
-
-
-def _certificate_request(config: ServerConfig) -> bytes:
-    extensions = CertificateRequestExtensions(
-        signature_algorithms=config.signature_schemes,
-        signature_algorithms_cert=config.signature_schemes_cert,
-        certificate_authorities=config.certificate_authorities or None,
-    )
-    return CertificateRequest(b"", extensions).encode()
 
 
 def _finish_server_flight(hs: ServerHandshake, signature: bytes) -> State:
