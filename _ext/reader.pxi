@@ -53,6 +53,9 @@ cdef class RecordReader:
         self.writer = writer
         self.handshake = None
         self.max_handshake_message = 131072
+        self.max_record = CIPHERTEXT_LIMIT
+        self.max_empty_records = EMPTY_RECORD_BUDGET
+        self.max_change_cipher_specs = CHANGE_CIPHER_SPEC_BUDGET
 
     def __dealloc__(self):
         chunk_give(&self.raw)
@@ -61,10 +64,14 @@ cdef class RecordReader:
 
     def set_key(self, Protection protection not None, bint plaintext_alert=False):
         """Change the read key; refused while part of a message is pending (RFC 9846 section 5.1)."""
-        if self.handshake is not None:
-            raise PeerMisbehaved(Reason.KEY_CHANGE_NOT_ALIGNED)
+        self.demand_record_boundary()
         self.protection = protection
         self.plaintext_alert = plaintext_alert
+
+    def demand_record_boundary(self):
+        """Refuse bytes of a further handshake message behind the last one."""
+        if self.handshake is not None:
+            raise PeerMisbehaved(Reason.KEY_CHANGE_NOT_ALIGNED)
 
     def open_application(self):
         """Application data is accepted from now on."""
@@ -98,7 +105,7 @@ cdef class RecordReader:
             if header[:HEADER] in (b"GET /", b"HEAD ", b"POST ", b"PUT /", b"OPTIO", b"CONNE", b"DELET", b"HTTP/"):
                 raise PeerMisbehaved(Reason.HTTP_REQUEST)
             raise PeerMisbehaved(Reason.NOT_TLS)
-        if length > (PLAINTEXT_LIMIT if self.protection is None else CIPHERTEXT_LIMIT):
+        if length > (<Py_ssize_t>PLAINTEXT_LIMIT if self.protection is None else self.max_record):
             raise PeerMisbehaved(Reason.RECORD_OVERFLOW, f"{length} bytes")
         if self.protection is not None and content_type != TYPE_APPLICATION_DATA:
             # RFC 9846 section 5: once keys are in use only these two may stand outside, and only these sizes.
@@ -218,7 +225,7 @@ cdef class RecordReader:
             if not self.change_cipher_spec_allowed or length != 1 or content[0] != 1 or self.handshake is not None:
                 raise PeerMisbehaved(Reason.UNEXPECTED_CHANGE_CIPHER_SPEC)
             self.change_cipher_specs += 1
-            if self.change_cipher_specs > CHANGE_CIPHER_SPEC_BUDGET:
+            if self.change_cipher_specs > self.max_change_cipher_specs:
                 raise PeerMisbehaved(Reason.TOO_MANY_CHANGE_CIPHER_SPECS)
             return 0
         if record[0] == TYPE_APPLICATION_DATA:
@@ -254,7 +261,7 @@ cdef class RecordReader:
         if self.handshake is not None:
             raise PeerMisbehaved(Reason.INTERLEAVED_HANDSHAKE)
         self.empty_records += 1
-        if self.empty_records > EMPTY_RECORD_BUDGET:
+        if self.empty_records > self.max_empty_records:
             raise PeerMisbehaved(Reason.TOO_MANY_EMPTY_RECORDS)
         return 0
 

@@ -21,6 +21,8 @@ PACKAGES = {
     "gnutls-cli": "gnutls-bin",
     "gnutls-serv": "gnutls-bin",
     "certtool": "gnutls-bin",
+    "ocsptool": "gnutls-bin",
+    "strace": "strace",
     "curl": "curl",
     "nginx": "nginx-light",
     "nghttp": "nghttp2-client",

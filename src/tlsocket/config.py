@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from tlsocket.crypto.groups import SUPPORTED_GROUPS
-from tlsocket.crypto.signatures import DEFAULT_SIGNATURE_SCHEMES, Signer, schemes_for_key
+from tlsocket.crypto.signatures import CERTIFICATE_SCHEMES, DEFAULT_SIGNATURE_SCHEMES, Signer, schemes_for_key
 from tlsocket.crypto.suites import DEFAULT_TLS13_SUITES, TLS13_SUITES
 from tlsocket.errors import ApiMisuse
 from tlsocket.messages import Certificate, CertificateEntry
@@ -32,11 +32,6 @@ __all__ = [
     "ServerConfig",
     "VerifiedPath",
 ]
-
-
-# rsa_pkcs1_sha256, _sha384, _sha512: for signatures in certificates only (RFC 9846 section 4.3.3), where most
-# authorities still use them. A CertificateVerify with one of them is refused by `tlsocket.crypto.signatures.verify`.
-_CERTIFICATE_SCHEMES = (0x0401, 0x0501, 0x0601)
 
 
 class Role(enum.Enum):
@@ -76,6 +71,8 @@ class Budgets:
     """Certificates in the peer's list."""
     key_updates: int = 32
     """KeyUpdates in a row, nothing but handshake messages between them."""
+    certificate_requests: int = 8
+    """Requests for a certificate after the handshake in a row, nothing but handshake messages between them."""
     tickets: int = 64
     """NewSessionTickets in a row, nothing but handshake messages between them."""
     tickets_kept: int = 8
@@ -130,7 +127,10 @@ class _Config:
 
     cipher_suites: tuple[int, ...] = DEFAULT_TLS13_SUITES
     groups: tuple[int, ...] = SUPPORTED_GROUPS
-    signature_schemes: tuple[int, ...] = (*DEFAULT_SIGNATURE_SCHEMES, *_CERTIFICATE_SCHEMES)
+    signature_schemes: tuple[int, ...] = (*DEFAULT_SIGNATURE_SCHEMES, *CERTIFICATE_SCHEMES)
+    """What the peer may sign with."""
+    signing_schemes: tuple[int, ...] | None = None
+    """What we sign with, in our order; None: `signature_schemes`, in the peer's order."""
     signature_schemes_cert: tuple[int, ...] | None = None
     """For signatures in certificates, where that differs from `signature_schemes`."""
     alpn_protocols: tuple[bytes, ...] = ()
@@ -156,6 +156,7 @@ class _Config:
         _demand(all(group in SUPPORTED_GROUPS for group in self.groups), "unknown key exchange group")
         _demand(len(set(self.groups)) == len(self.groups), "a key exchange group is named twice")
         _demand(bool(self.signature_schemes), "no signature scheme is enabled")
+        _demand(self.signing_schemes is None or bool(self.signing_schemes), "no signature scheme is left to sign with")
         _demand(all(0 < len(name) < 256 for name in self.alpn_protocols), "ALPN names are 1 to 255 bytes long")
 
 
@@ -164,9 +165,13 @@ class ClientConfig(_Config):
     """What a client offers and demands."""
 
     key_share_groups: tuple[int, ...] | None = None
-    """Groups to send key shares for at once; None: the first of `groups`; empty: ask the server to choose."""
+    """Groups to send key shares for at once; empty: ask the server to choose.
+
+    None: the first of `groups`, with a classical group beside it where that is a hybrid."""
     check_name: bool = True
     """Whether the verifier is given the server's name."""
+    post_handshake_auth: bool = False
+    """Whether the server may ask for a certificate after the handshake (RFC 9846 section 4.3.6)."""
 
     def __post_init__(self) -> None:
         _Config.__post_init__(self)
@@ -187,6 +192,8 @@ class ServerConfig(_Config):
     name_strict: bool = False
     """No credential for the client's server_name: refuse, or use one that fits otherwise."""
     client_authentication: ClientAuthentication = ClientAuthentication.NONE
+    post_handshake_authentication: ClientAuthentication = ClientAuthentication.NONE
+    """What a request after the handshake demands (RFC 9846 section 4.7.2); NONE: what `client_authentication` says."""
     use_cookie: bool = False
     """Put a cookie into HelloRetryRequest (RFC 9846 section 4.3.2)."""
     send_tickets: int = 0

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, rsa
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, mldsa, rsa
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,6 +18,7 @@ from tlsocket.crypto.certificates import (
     PSSPublicKey,
     certificate_public_key,
     clear_cache,
+    demand_digital_signature,
     parse_certificate,
 )
 from tlsocket.errors import InvalidMessage, PeerMisbehaved, Reason, TLSError
@@ -27,7 +28,7 @@ OID_RSA = bytes.fromhex("06092a864886f70d010101")
 OID_PSS = bytes.fromhex("06092a864886f70d01010a")
 
 
-def issue(key: ec.EllipticCurvePrivateKey | dsa.DSAPrivateKey | ed448.Ed448PrivateKey, padding: int = 0) -> bytes:
+def issue(key: ec.EllipticCurvePrivateKey | dsa.DSAPrivateKey | mldsa.MLDSA44PrivateKey, padding: int = 0) -> bytes:
     """A certificate for `key`, signed by a key of P-256 (nothing here verifies it)."""
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
     start = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
@@ -129,8 +130,8 @@ def test_mutated_certificate_raises_only_our_errors(position: int, change: int) 
         clear_cache()
 
 
-@pytest.mark.parametrize("make", [lambda: dsa.generate_private_key(1024), ed448.Ed448PrivateKey.generate])
-def test_key_that_no_scheme_uses_is_refused(make: Callable[[], dsa.DSAPrivateKey | ed448.Ed448PrivateKey]) -> None:
+@pytest.mark.parametrize("make", [lambda: dsa.generate_private_key(1024), mldsa.MLDSA44PrivateKey.generate])
+def test_key_that_no_scheme_uses_is_refused(make: Callable[[], dsa.DSAPrivateKey | mldsa.MLDSA44PrivateKey]) -> None:
     with pytest.raises(PeerMisbehaved) as caught:
         certificate_public_key(parse_certificate(issue(make())))
     assert caught.value.reason is Reason.UNSUPPORTED_CERTIFICATE_KEY
@@ -138,6 +139,20 @@ def test_key_that_no_scheme_uses_is_refused(make: Callable[[], dsa.DSAPrivateKey
 
 def test_plain_rsa_key_is_not_pss() -> None:
     assert isinstance(certificate_public_key(parse_certificate(RSA)), rsa.RSAPublicKey)
+
+
+def test_key_usage_decides_whether_a_key_may_sign() -> None:
+    # RFC 9846 section 4.5.1.2. That of RFC 8448 has key usages with digitalSignature; one of ours has none at all.
+    demand_digital_signature(parse_certificate(RSA))
+    demand_digital_signature(parse_certificate(issue(ec.generate_private_key(ec.SECP256R1()))))
+    assert RSA.count(b"\x03\x02\x05\xa0") == 1, "KeyUsage, digitalSignature and keyEncipherment"
+    with pytest.raises(PeerMisbehaved) as caught:
+        demand_digital_signature(parse_certificate(RSA.replace(b"\x03\x02\x05\xa0", b"\x03\x02\x05\x20")))
+    assert caught.value.reason is Reason.KEY_USAGE_FORBIDS_SIGNING
+
+
+def test_extensions_that_cannot_be_parsed_are_for_the_verifier() -> None:
+    demand_digital_signature(parse_certificate(RSA.replace(b"\x03\x02\x05\xa0", b"\x04\x02\x05\xa0")))
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
@@ -33,6 +33,7 @@ _KEYS: dict[str, Callable[[], PrivateKey]] = {
     "ecdsa-p521": lambda: ec.generate_private_key(ec.SECP521R1()),
     "rsa-2048": lambda: rsa.generate_private_key(65537, 2048),
     "ed25519": ed25519.Ed25519PrivateKey.generate,
+    "ed448": ed448.Ed448PrivateKey.generate,
 }
 
 
@@ -52,12 +53,16 @@ AUTHORITY = name("test authority")
 
 @cache
 def credential(
-    key_type: str = "ecdsa-p256", host: str = NAME, issuer: str = "test authority", names: tuple[str, ...] = ()
+    key_type: str = "ecdsa-p256",
+    host: str = NAME,
+    issuer: str = "test authority",
+    names: tuple[str, ...] = (),
+    may_sign: bool | None = None,
 ) -> Credential:
-    """A leaf for `host`. Each call with the same arguments gives the same one."""
+    """A leaf for `host`. Each call with the same arguments gives the same one. `may_sign` None: no key usage in it."""
     key = _KEYS[key_type]()
     now = datetime.datetime.now(datetime.UTC)
-    certificate = (
+    builder = (
         x509.CertificateBuilder()
         .subject_name(name(host))
         .issuer_name(name(issuer))
@@ -66,8 +71,11 @@ def credential(
         .not_valid_before(now - datetime.timedelta(days=1))
         .not_valid_after(now + datetime.timedelta(days=1))
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
-        .sign(authority_key(), hashes.SHA256())
     )
+    if may_sign is not None:
+        usage = x509.KeyUsage(may_sign, False, not may_sign, False, False, False, False, False, False)
+        builder = builder.add_extension(usage, critical=True)
+    certificate = builder.sign(authority_key(), hashes.SHA256())
     return Credential((certificate.public_bytes(Encoding.DER),), LocalSigner(key), names)
 
 

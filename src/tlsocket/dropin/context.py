@@ -20,10 +20,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from tlsocket.config import ClientAuthentication, ClientConfig, Credential, DecisionKind, ServerConfig
 from tlsocket.connection import Connection
+from tlsocket.crypto.certificates import parse_certificate
 from tlsocket.crypto.groups import SUPPORTED_GROUPS
-from tlsocket.crypto.signatures import DEFAULT_SIGNATURE_SCHEMES
+from tlsocket.crypto.signatures import CERTIFICATE_SCHEMES, DEFAULT_SIGNATURE_SCHEMES
 from tlsocket.crypto.suites import DEFAULT_TLS13_SUITES
 from tlsocket.dropin import ciphers as _ciphers
+from tlsocket.dropin.callbacks import Callbacks
 from tlsocket.dropin.credentials import CertificateSource, KeySource, PasswordSource, load_credential
 from tlsocket.dropin.enums import (
     CERT_NONE,
@@ -39,7 +41,6 @@ from tlsocket.dropin.enums import (
     PROTOCOL_TLS_CLIENT,
     PROTOCOL_TLS_SERVER,
     VERIFY_ALLOW_PROXY_CERTS,
-    VERIFY_CRL_CHECK_CHAIN,
     VERIFY_X509_TRUSTED_FIRST,
     OP_NO_SSLv3,
     OP_NO_TLSv1_3,
@@ -52,15 +53,17 @@ from tlsocket.dropin.enums import (
 )
 from tlsocket.dropin.exceptions import SSLError, ssl_error
 from tlsocket.dropin.keylog import KeyLogFile
+from tlsocket.dropin.preferences import Preferences, one_group
 from tlsocket.dropin.sslobject import MemoryBIO, SSLObject
 from tlsocket.dropin.sslsocket import SSLSocket
 from tlsocket.dropin.trust import TrustSettings
-from tlsocket.dropin.verification import TrustVerifier
+from tlsocket.dropin.verification import TrustVerifier, profile_for, revocation_for
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, StrOrBytesPath
 
     from tlsocket.events import Event
+    from tlsocket.pki.trust.review import PathReview
 
 __all__ = ["SSLContext"]
 
@@ -73,13 +76,17 @@ _DEFAULT_OPTIONS = (
     | OP_SINGLE_ECDH_USE
     | OP_ENABLE_MIDDLEBOX_COMPAT
 )
+_ALL_SCHEMES = (*DEFAULT_SIGNATURE_SCHEMES, *CERTIFICATE_SCHEMES)
 _AUTHENTICATION = {
     0: ClientAuthentication.NONE,
     1: ClientAuthentication.OPTIONAL,
     2: ClientAuthentication.REQUIRED,
 }
+_AUTHORITY_NAMES = 8192  # bytes: a list of names is a hint, and no client should have to read more of it
 _STRICTNESS = {authentication: strictness for strictness, authentication in _AUTHENTICATION.items()}
 _ONLY_TLS_1_3 = "this version of tlsocket speaks TLS 1.3 only"
+_NO_DECISIONS: frozenset[DecisionKind] = frozenset()
+_CERTIFICATE_DECISION = frozenset({DecisionKind.CERTIFICATE})
 _STATISTICS = (
     "number", "connect", "connect_good", "connect_renegotiate", "accept", "accept_good", "accept_renegotiate",
     "hits", "misses", "timeouts", "cache_full",
@@ -98,7 +105,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_renew_lock)
 
 
-class SSLContext:
+class SSLContext(Callbacks, Preferences):
     """Settings, certificates and trust for any number of connections."""
 
     sslsocket_class: type[SSLSocket] = SSLSocket
@@ -116,13 +123,14 @@ class SSLContext:
     _minimum_version: TLSVersion
     _maximum_version: TLSVersion
     _cipher_suites: tuple[int, ...]
-    _groups: tuple[int, ...]
     _alpn: tuple[bytes, ...]
     _credentials: tuple[Credential, ...]
     _trust: TrustSettings
-    _verifier: TrustVerifier | None
+    _common_name: bool
+    _verify_callback: Callable[[PathReview], None] | None
+    _platform_trusted: bool
+    _send_authorities: bool
     _key_log: KeyLogFile | None
-    _sni_callback: Callable[..., Any] | None
     _post_handshake_auth: bool
     _num_tickets: int
     _statistics: dict[str, int]
@@ -145,12 +153,20 @@ class SSLContext:
         self._maximum_version = TLSVersion.MAXIMUM_SUPPORTED
         self._cipher_suites = DEFAULT_TLS13_SUITES
         self._groups = SUPPORTED_GROUPS
+        self._key_shares = None
+        self._client_schemes = None
+        self._server_schemes = None
         self._alpn = ()
         self._credentials = ()
         self._trust = TrustSettings()
-        self._verifier = None
+        self._common_name = False
+        self._verify_callback = None
+        self._platform_trusted = False
+        self._send_authorities = True
         self._key_log = None
         self._sni_callback = None
+        self._client_hello_callback = None
+        self._client_certificate_callback = None
         self._post_handshake_auth = False
         self._num_tickets = 2
         self._statistics = dict.fromkeys(_STATISTICS, 0)
@@ -249,11 +265,14 @@ class SSLContext:
         self._server_snapshot = None
 
     def _peer_verifier(self) -> TrustVerifier:
-        anchors = self._trust.anchors()
-        verifier = self._verifier
-        if verifier is None or verifier.anchors is not anchors:
-            verifier = self._verifier = TrustVerifier(anchors)
-        return verifier
+        """The verifier for the present trust and flags; asked for when a snapshot is made."""
+        flags = int(self._verify_flags)
+        return TrustVerifier(
+            self._trust.anchors(),
+            profile=profile_for(flags, self._common_name),
+            revocation=revocation_for(flags, self._trust.lists()),
+            callback=self._verify_callback,
+        )
 
     def _client_config(self) -> ClientConfig:
         snapshot = self._client_snapshot
@@ -261,32 +280,42 @@ class SSLContext:
             snapshot = self._client_snapshot = ClientConfig(
                 cipher_suites=self._cipher_suites,
                 groups=self._groups,
+                key_share_groups=self._key_shares,
+                signature_schemes=self._server_schemes or _ALL_SCHEMES,
+                signing_schemes=self._client_schemes,
                 alpn_protocols=self._alpn,
                 credentials=self._credentials,
                 verifier=None if self._verify_mode == CERT_NONE else self._peer_verifier(),
                 check_name=self._check_hostname,
+                post_handshake_auth=self._post_handshake_auth,
                 middlebox_compatibility=bool(self._options & OP_ENABLE_MIDDLEBOX_COMPAT),
                 key_log=self._key_log,
+                suspend_for=_NO_DECISIONS if self._client_certificate_callback is None else _CERTIFICATE_DECISION,
             )
         return snapshot
 
     def _server_config(self) -> ServerConfig:
         snapshot = self._server_snapshot
         if snapshot is None:
-            suspend_for = {DecisionKind.CERTIFICATE} if self._sni_callback is not None else set()
+            late = self._post_handshake_auth
+            callback = self._sni_callback or self._client_hello_callback
             snapshot = self._server_snapshot = ServerConfig(
                 cipher_suites=self._cipher_suites,
                 groups=self._groups,
+                signature_schemes=self._client_schemes or _ALL_SCHEMES,
+                signing_schemes=self._server_schemes,
                 alpn_protocols=self._alpn,
                 # As OpenSSL's callback in `ssl` does: without a common protocol the connection goes on without one.
                 alpn_strict=False,
                 credentials=self._credentials,
                 verifier=None if self._verify_mode == CERT_NONE else self._peer_verifier(),
-                client_authentication=_AUTHENTICATION[self._verify_mode],
+                client_authentication=_AUTHENTICATION[CERT_NONE if late else self._verify_mode],
+                certificate_authorities=self._authority_names(),
+                post_handshake_authentication=_AUTHENTICATION[self._verify_mode if late else CERT_NONE],
                 prefer_server_order=bool(self._options & OP_CIPHER_SERVER_PREFERENCE),
                 middlebox_compatibility=bool(self._options & OP_ENABLE_MIDDLEBOX_COMPAT),
                 key_log=self._key_log,
-                suspend_for=frozenset(suspend_for),
+                suspend_for=_NO_DECISIONS if callback is None else _CERTIFICATE_DECISION,
             )
         return snapshot
 
@@ -311,13 +340,16 @@ class SSLContext:
     ) -> None:
         """Load a certificate chain and its private key: from paths, PEM text, bytes, or objects of `cryptography`.
 
-        Loading another of the same kind of key replaces the first; a server with several kinds uses the one that
-        the client supports.
+        `keyfile` may be a signer, for a key kept elsewhere: an object with `public_key()` and `sign(scheme, data)`.
+
+        Several may be loaded. The one is used that serves the name that the client asks for (wildcards count), whose
+        key fits the peer, and that comes from an authority which the peer names; where several do, ECDSA comes before
+        RSA and the last loaded before the others. Another with the same kind of key and a name in common, or with
+        neither names nor another issuer, replaces the first.
         """
         credential = load_credential(certfile, keyfile, password)
-        credentials = [other for other in self._credentials if other.schemes != credential.schemes]
-        # A server takes the first that fits. OpenSSL goes by the order of its signature algorithms, ECDSA before RSA.
-        credentials.append(credential)
+        credentials = [credential, *(other for other in self._credentials if not _replaces(credential, other))]
+        # Whoever offers everything gets the first. OpenSSL goes by the order of its signature algorithms too.
         credentials.sort(key=lambda each: DEFAULT_SIGNATURE_SCHEMES.index(each.schemes[0]))
         self._credentials = tuple(credentials)
         self._changed()
@@ -334,6 +366,27 @@ class SSLContext:
         self._trust.load(cafile, capath, cadata)
         self._changed()
 
+    @property
+    def send_client_authorities(self) -> bool:
+        """Whether a server that asks for a certificate names the authorities it trusts (RFC 9846 section 4.3.4).
+
+        True unless set otherwise. The platform's authorities are never named: there are too many, and which of them a
+        client's certificate should come from, they do not say. Not in `ssl`, which names none.
+        """
+        return self._send_authorities
+
+    @send_client_authorities.setter
+    def send_client_authorities(self, value: object) -> None:
+        self._send_authorities = bool(value)
+        self._changed()
+
+    def _authority_names(self) -> tuple[bytes, ...]:
+        if not self._send_authorities or self._platform_trusted or self._verify_mode == CERT_NONE:
+            return ()
+        subjects = [parse_certificate(der).subject.public_bytes() for der in self._trust.authorities(True)]
+        names = tuple(dict.fromkeys(subjects))
+        return names if sum(map(len, names)) <= _AUTHORITY_NAMES else ()
+
     def load_default_certs(self, purpose: Purpose = Purpose.SERVER_AUTH) -> None:
         """Trust the platform's authorities; SSL_CERT_FILE and SSL_CERT_DIR say otherwise."""
         if not isinstance(purpose, Purpose):
@@ -343,6 +396,7 @@ class SSLContext:
     def set_default_verify_paths(self) -> None:
         """The same as `load_default_certs`."""
         self._trust.load_platform()
+        self._platform_trusted = True
         self._changed()
 
     def get_ca_certs(self, binary_form: bool = False) -> list[Any]:
@@ -350,8 +404,9 @@ class SSLContext:
         return self._trust.authorities(binary_form)
 
     def cert_store_stats(self) -> dict[str, int]:
-        """How many certificates are trusted, and how many of them are authorities'."""
-        return {"x509": len(self._trust.anchors()), "crl": 0, "x509_ca": len(self._trust.authorities(True))}
+        """How many certificates are trusted, how many of them are authorities', and how many revocation lists."""
+        trust = self._trust
+        return {"x509": len(trust.anchors()), "crl": len(trust.lists()), "x509_ca": len(trust.authorities(True))}
 
     # Verification
 
@@ -384,14 +439,15 @@ class SSLContext:
 
     @property
     def verify_flags(self) -> VerifyFlags:
-        """Stored. Revocation lists and proxy certificates are refused, since they would not be heeded."""
+        """What is asked of a chain: strictness, partial chains, revocation lists (`tlsocket.pki.trust.profiles`).
+
+        Proxy certificates are refused. The most trusted path is always looked for first.
+        """
         return self._verify_flags
 
     @verify_flags.setter
     def verify_flags(self, value: int) -> None:
         flags = VerifyFlags(operator.index(value))
-        if flags & VERIFY_CRL_CHECK_CHAIN:
-            raise ValueError("revocation lists are not supported by this version of tlsocket (VERIFY_CRL_CHECK_...)")
         if flags & VERIFY_ALLOW_PROXY_CERTS:
             raise ValueError("proxy certificates (RFC 3820) are not supported: VERIFY_ALLOW_PROXY_CERTS")
         self._verify_flags = flags
@@ -399,13 +455,31 @@ class SSLContext:
 
     @property
     def hostname_checks_common_name(self) -> bool:
-        """False: a common name never counts as a host name (RFC 9525 section 6.3). Setting it changes nothing."""
-        return False
+        """Whether a common name counts as host name where no subjectAltName has one.
+
+        False unless a program sets it, unlike in `ssl`: RFC 9525 section 6.3 says that it never does.
+        """
+        return self._common_name
 
     @hostname_checks_common_name.setter
     def hostname_checks_common_name(self, value: object) -> None:
-        if value:
-            warnings.warn("common names are never checked (RFC 9525 section 6.3)", RuntimeWarning, stacklevel=2)
+        self._common_name = bool(value)
+        self._changed()
+
+    @property
+    def verify_callback(self) -> Callable[[PathReview], None] | None:
+        """Called with the best path to the peer's certificate and what is wrong with it, before the verdict.
+
+        It may refuse the path (`PathReview.refuse`), and override a problem by naming it. Not in `ssl`.
+        """
+        return self._verify_callback
+
+    @verify_callback.setter
+    def verify_callback(self, callback: Callable[[PathReview], None] | None) -> None:
+        if callback is not None and not callable(callback):
+            raise TypeError("not a callable object")
+        self._verify_callback = callback
+        self._changed()
 
     # Protocol
 
@@ -489,17 +563,8 @@ class SSLContext:
 
     def set_ecdh_curve(self, name: str, /) -> None:
         """Use this key exchange group and no other."""
-        self._groups = _ciphers.parse_groups(os.fsdecode(name))
+        self._groups, self._key_shares = (one_group(os.fsdecode(name)),), None
         self._changed()
-
-    def set_groups(self, groups: str, /) -> None:
-        """Choose the key exchange groups and their order: names joined by colons."""
-        self._groups = _ciphers.parse_groups(groups)
-        self._changed()
-
-    def get_groups(self, *, include_aliases: bool = False) -> list[str]:
-        """The enabled key exchange groups in order of preference."""
-        return _ciphers.group_names(self._groups, aliases=include_aliases)
 
     def load_dh_params(self, path: StrOrBytesPath, /) -> None:
         """Accepted with a warning: finite-field Diffie-Hellman is not built, so its parameters have no use."""
@@ -524,27 +589,6 @@ class SSLContext:
         warnings.warn("ssl NPN is deprecated, use ALPN instead", DeprecationWarning, stacklevel=2)
 
     # Callbacks and the rest
-
-    @property
-    def sni_callback(self) -> Callable[..., Any] | None:
-        """Called as `(sslsocket_or_object, server_name, context)` for each ClientHello a server receives.
-
-        It may set the socket's `context`, and answers None to go on or the number of an alert to refuse.
-        """
-        return self._sni_callback
-
-    @sni_callback.setter
-    def sni_callback(self, callback: Callable[..., Any] | None) -> None:
-        if self._protocol == PROTOCOL_TLS_CLIENT:
-            raise ValueError("sni_callback cannot be set on TLS_CLIENT context")
-        if callback is not None and not callable(callback):
-            raise TypeError("not a callable object")
-        self._sni_callback = callback
-        self._changed()
-
-    def set_servername_callback(self, server_name_callback: Callable[..., Any] | None) -> None:
-        """The older way to set `sni_callback`."""
-        self.sni_callback = server_name_callback
 
     @property
     def keylog_filename(self) -> str | bytes | None:
@@ -572,12 +616,17 @@ class SSLContext:
 
     @property
     def post_handshake_auth(self) -> bool:
-        """Stored. Post-handshake authentication is neither offered nor asked for yet (`HAS_PHA` is False)."""
+        """On a client: whether the server may ask for a certificate after the handshake (RFC 9846 section 4.7.2).
+
+        On a server: whether `verify_mode` is about such requests (`verify_client_post_handshake`), not about the
+        handshake.
+        """
         return self._post_handshake_auth
 
     @post_handshake_auth.setter
     def post_handshake_auth(self, value: object) -> None:
         self._post_handshake_auth = bool(value)
+        self._changed()
 
     def session_stats(self) -> dict[str, int]:
         """Handshakes begun and completed; the session cache has no figures, since there is none."""
@@ -591,6 +640,16 @@ class SSLContext:
     def set_psk_server_callback(self, callback: Callable[..., Any] | None, identity_hint: str | None = None) -> None:
         """Pre-shared keys are not supported yet: always an error."""
         raise NotImplementedError("PSK callbacks are not supported by this version of tlsocket.")
+
+
+def _replaces(new: Credential, old: Credential) -> bool:
+    """Whether `new` is meant to take the place of `old`: a renewed certificate, whose names may have changed a bit."""
+    if new.schemes != old.schemes or bool(new.names) != bool(old.names):
+        return False
+    if new.names:
+        return not set(new.names).isdisjoint(old.names)
+    issuers = [parse_certificate(each.certificate_chain[0]).issuer for each in (new, old)]
+    return bool(issuers[0] == issuers[1])
 
 
 def _check_protocol(protocol: int | None) -> Any:

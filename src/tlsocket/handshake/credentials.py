@@ -10,14 +10,26 @@ Not here: loading keys and certificates (`tlsocket.dropin`, `tlsocket.pki`).
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Protocol
 
-from tlsocket.config import Credential, ServerConfig
+from tlsocket.config import ClientConfig, Credential, DecisionKind, Role, ServerConfig
 from tlsocket.crypto.certificates import parse_certificate
 from tlsocket.errors import PeerIncompatible, Reason, TLSError
+from tlsocket.extensions import CertificateRequestExtensions
+from tlsocket.handshake.decisions import CertificateDecision
 from tlsocket.registry import describe
 from tlsocket.registry.signature_schemes import SignatureScheme
 
-__all__ = ["Credential", "scheme_for", "select_client_credential", "select_server_credential", "serves_name"]
+__all__ = [
+    "Credential",
+    "acceptable_schemes",
+    "choose_client_credential",
+    "credential_decided",
+    "scheme_for",
+    "select_client_credential",
+    "select_server_credential",
+    "serves_name",
+]
 
 # Signature algorithms of certificates (RFC 5280, RFC 4055, RFC 5758, RFC 8410) and the schemes that cover them.
 _PSS = frozenset({0x0804, 0x0805, 0x0806, 0x0809, 0x080A, 0x080B})
@@ -37,8 +49,17 @@ _SCHEMES_OF_OID = {
 _SHA1 = frozenset({"1.2.840.113549.1.1.5", "1.2.840.10045.4.1"})
 
 
+def acceptable_schemes(config: ClientConfig | ServerConfig, theirs: tuple[int, ...]) -> tuple[int, ...]:
+    """What the peer accepts and we may sign with, in our order where we have one, else in the peer's."""
+    ours = config.signing_schemes
+    if ours is None:
+        ours = config.signature_schemes
+        return tuple([scheme for scheme in theirs if scheme in ours])
+    return tuple([scheme for scheme in ours if scheme in theirs])
+
+
 def scheme_for(credential: Credential, ours: tuple[int, ...], theirs: tuple[int, ...]) -> int | None:
-    """The first scheme of the peer's list that the credential's key can sign with and that we allow."""
+    """The first scheme of `theirs` that the credential's key can sign with and that is among `ours`."""
     usable = credential.schemes
     return next((scheme for scheme in theirs if scheme in usable and scheme in ours), None)
 
@@ -65,8 +86,9 @@ def select_server_credential(
         others = [c for c in others if not c.names]
         if not others:
             raise PeerIncompatible(Reason.NO_CERTIFICATE_FOR_NAME, server_name)
+    usable = acceptable_schemes(config, schemes)
     for candidates in (named, others):
-        found = _best(candidates, config.signature_schemes, schemes, schemes_cert, authorities)
+        found = _best(candidates, usable, usable, schemes_cert or schemes, authorities)
         if found is not None:
             return found
     raise _no_scheme(config.credentials, schemes)
@@ -82,6 +104,47 @@ def select_client_credential(
 ) -> tuple[Credential, int] | None:
     """The credential to answer a CertificateRequest with; None: decline."""
     return _best(credentials, ours, schemes, schemes_cert, authorities)
+
+
+class _Client(Protocol):
+    """A client that was asked for its certificate, in the handshake or after it."""
+
+    config: ClientConfig
+    server_name: str | None
+    credential: Credential | None
+    signature_scheme: int
+
+    def asks(self, kind: DecisionKind) -> bool: ...
+
+
+def choose_client_credential(hs: _Client, asked: CertificateRequestExtensions) -> CertificateDecision | None:
+    """Settle on the credential for a CertificateRequest, or return the decision that brings it."""
+    config = hs.config
+    theirs, authorities = asked.signature_algorithms or (), asked.certificate_authorities or ()
+    if hs.asks(DecisionKind.CERTIFICATE):
+        return CertificateDecision(Role.CLIENT, hs.server_name, theirs, authorities)
+    usable = acceptable_schemes(config, theirs)
+    found = select_client_credential(
+        config.credentials,
+        ours=usable,
+        schemes=usable,
+        schemes_cert=asked.signature_algorithms_cert or theirs,
+        authorities=authorities,
+    )
+    if found is not None:
+        hs.credential, hs.signature_scheme = found
+    return None
+
+
+def credential_decided(hs: _Client, answer: Credential | None, asked: CertificateRequestExtensions) -> None:
+    """The application has answered; None declines."""
+    if answer is None:
+        return
+    usable = acceptable_schemes(hs.config, asked.signature_algorithms or ())
+    scheme = scheme_for(answer, usable, usable)
+    if scheme is None:
+        raise PeerIncompatible(Reason.NO_COMMON_SIGNATURE_SCHEME, "the chosen credential cannot sign for this server")
+    hs.credential, hs.signature_scheme = answer, scheme
 
 
 def _best(

@@ -47,6 +47,7 @@ __all__ = [
     "public_key_info",
     "read_source",
     "save_private_key",
+    "signature_hash",
     "source_name",
 ]
 
@@ -246,6 +247,15 @@ def public_key_info(key: object) -> bytes:
     ):
         raise TypeError(f"{type(key).__name__} is not a public key that can sign")
     return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+def signature_hash(key: PrivateKey) -> hashes.SHA256 | hashes.SHA384 | hashes.SHA512 | None:
+    """The hash that fits a key when it signs a certificate or a request; None for EdDSA, which has its own."""
+    if isinstance(key, (ed25519.Ed25519PrivateKey, ed448.Ed448PrivateKey)):
+        return None
+    if isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.key_size > 256:
+        return hashes.SHA384() if key.curve.key_size == 384 else hashes.SHA512()
+    return hashes.SHA256()
 
 
 def describe_key(key: object) -> str:
