@@ -16,10 +16,18 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from tlsocket.crypto.groups import SUPPORTED_GROUPS
-from tlsocket.crypto.signatures import DEFAULT_SIGNATURE_SCHEMES, Signer, schemes_for_key
-from tlsocket.crypto.suites import DEFAULT_TLS13_SUITES, TLS13_SUITES
+from tlsocket.crypto.certificates import certificate_kind
+from tlsocket.crypto.signatures import DEFAULT_SIGNATURE_SCHEMES, Signer, schemes_for_key, tls12_schemes_for_key
+from tlsocket.crypto.suites import (
+    DEFAULT_TLS12_SUITES,
+    DEFAULT_TLS13_SUITES,
+    TLS12_SUITES,
+    TLS13_SUITES,
+    CertificateKind,
+)
 from tlsocket.errors import ApiMisuse
 from tlsocket.messages import Certificate, CertificateEntry
+from tlsocket.registry.versions import ProtocolVersion
 
 __all__ = [
     "Budgets",
@@ -34,8 +42,9 @@ __all__ = [
 ]
 
 
-# rsa_pkcs1_sha256, _sha384, _sha512: for signatures in certificates only (RFC 9846 section 4.3.3), where most
-# authorities still use them. A CertificateVerify with one of them is refused by `tlsocket.crypto.signatures.verify`.
+# rsa_pkcs1_sha256, _sha384, _sha512: for signatures in certificates, where most authorities still use them, and in TLS
+# 1.2 (RFC 9846 section 4.3.3). A CertificateVerify of TLS 1.3 with one of them is refused by
+# `tlsocket.crypto.signatures.verify`.
 _CERTIFICATE_SCHEMES = (0x0401, 0x0501, 0x0601)
 
 
@@ -113,22 +122,39 @@ class Credential:
     signer: Signer
     names: tuple[str, ...] = ()
     schemes: tuple[int, ...] = field(init=False)
+    tls12_schemes: tuple[int, ...] = field(init=False)
+    kind: CertificateKind = field(init=False)
+    """Which cipher suites of TLS 1.2 it goes with."""
     certificate_message: bytes = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         if not self.certificate_chain:
             raise ApiMisuse(detail="a credential needs a certificate")
         entries = tuple(CertificateEntry(der) for der in self.certificate_chain)
-        object.__setattr__(self, "schemes", schemes_for_key(self.signer.public_key()))
+        public_key = self.signer.public_key()
+        object.__setattr__(self, "schemes", schemes_for_key(public_key))
+        object.__setattr__(self, "tls12_schemes", tls12_schemes_for_key(public_key))
+        object.__setattr__(self, "kind", certificate_kind(public_key))
         object.__setattr__(self, "certificate_message", Certificate(b"", entries).encode())
         object.__setattr__(self, "names", tuple(name.lower() for name in self.names))
+
+
+_TLS_1_2 = ProtocolVersion.TLS_1_2.value
+_TLS_1_3 = ProtocolVersion.TLS_1_3.value
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class _Config:
     """What both roles have in common. Lists are in order of preference."""
 
+    minimum_version: int = _TLS_1_2
+    maximum_version: int = _TLS_1_3
+    """TLS 1.2 (0x0303) or TLS 1.3 (0x0304)."""
     cipher_suites: tuple[int, ...] = DEFAULT_TLS13_SUITES
+    """Of TLS 1.3."""
+    tls12_cipher_suites: tuple[int, ...] = DEFAULT_TLS12_SUITES
+    require_extended_main_secret: bool = False
+    """Refuse a peer of TLS 1.2 without RFC 7627. Where it is not required, such a connection has no exporters."""
     groups: tuple[int, ...] = SUPPORTED_GROUPS
     signature_schemes: tuple[int, ...] = (*DEFAULT_SIGNATURE_SCHEMES, *_CERTIFICATE_SCHEMES)
     signature_schemes_cert: tuple[int, ...] | None = None
@@ -150,13 +176,23 @@ class _Config:
     """Results of pure functions of this configuration; bounded by whoever writes to it."""
 
     def __post_init__(self) -> None:
-        _demand(bool(self.cipher_suites), "no cipher suite is enabled")
+        lowest, highest = self.minimum_version, self.maximum_version
+        _demand(_TLS_1_2 <= lowest <= highest <= _TLS_1_3, "the versions are not TLS 1.2, TLS 1.3, or both")
+        _demand(highest < _TLS_1_3 or bool(self.cipher_suites), "no cipher suite is enabled")
+        _demand(lowest > _TLS_1_2 or bool(self.tls12_cipher_suites), "no cipher suite of TLS 1.2 is enabled")
+        _demand(all(code in TLS12_SUITES for code in self.tls12_cipher_suites), "unknown cipher suite of TLS 1.2")
         _demand(all(code in TLS13_SUITES for code in self.cipher_suites), "unknown cipher suite")
         _demand(bool(self.groups), "no key exchange group is enabled")
         _demand(all(group in SUPPORTED_GROUPS for group in self.groups), "unknown key exchange group")
         _demand(len(set(self.groups)) == len(self.groups), "a key exchange group is named twice")
         _demand(bool(self.signature_schemes), "no signature scheme is enabled")
         _demand(all(0 < len(name) < 256 for name in self.alpn_protocols), "ALPN names are 1 to 255 bytes long")
+
+
+    @property
+    def versions(self) -> tuple[int, ...]:
+        """The versions that are spoken, most preferred first."""
+        return tuple(v for v in (_TLS_1_3, _TLS_1_2) if self.minimum_version <= v <= self.maximum_version)
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -167,6 +203,10 @@ class ClientConfig(_Config):
     """Groups to send key shares for at once; None: the first of `groups`; empty: ask the server to choose."""
     check_name: bool = True
     """Whether the verifier is given the server's name."""
+    require_secure_renegotiation: bool = True
+    """Refuse a server of TLS 1.2 that does not know RFC 5746: it may be one that renegotiates with an attacker."""
+    send_fallback_scsv: bool = False
+    """This connection repeats one that failed with a higher version (RFC 7507)."""
 
     def __post_init__(self) -> None:
         _Config.__post_init__(self)

@@ -15,9 +15,20 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import PublicKeyAlgorithmOID
 
+from tlsocket.crypto.suites import CertificateKind
 from tlsocket.errors import InvalidMessage, PeerMisbehaved, Reason
+from tlsocket.registry.named_groups import NamedGroup
 
-__all__ = ["PSSPublicKey", "PublicKey", "certificate_public_key", "clear_cache", "parse_certificate", "shared_der"]
+__all__ = [
+    "PSSPublicKey",
+    "PublicKey",
+    "certificate_kind",
+    "certificate_public_key",
+    "clear_cache",
+    "curve_of",
+    "parse_certificate",
+    "shared_der",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +119,23 @@ def certificate_public_key(certificate: x509.Certificate) -> PublicKey:
     if isinstance(key, (ec.EllipticCurvePublicKey, ed25519.Ed25519PublicKey)):
         return key
     raise PeerMisbehaved(Reason.UNSUPPORTED_CERTIFICATE_KEY, type(key).__name__)
+
+
+def certificate_kind(key: PublicKey) -> CertificateKind:
+    """Which cipher suites of TLS 1.2 a certificate with this key goes with."""
+    return CertificateKind.RSA if isinstance(key, (rsa.RSAPublicKey, PSSPublicKey)) else CertificateKind.ECDSA
+
+
+_CURVES = {
+    "secp256r1": NamedGroup.SECP256R1.value,
+    "secp384r1": NamedGroup.SECP384R1.value,
+    "secp521r1": NamedGroup.SECP521R1.value,
+}
+
+
+def curve_of(key: PublicKey) -> int | None:
+    """The NamedGroup of an ECDSA key's curve; None: it has none, or one that TLS does not know."""
+    return _CURVES.get(key.curve.name) if isinstance(key, ec.EllipticCurvePublicKey) else None
 
 
 # RFC 9846 section 4.3.3 for rsa_pss_pss_*: the parameters of the key, where present, bind the signature. `cryptography`

@@ -22,7 +22,7 @@ from tlsocket.config import ClientAuthentication, ClientConfig, Credential, Deci
 from tlsocket.connection import Connection
 from tlsocket.crypto.groups import SUPPORTED_GROUPS
 from tlsocket.crypto.signatures import DEFAULT_SIGNATURE_SCHEMES
-from tlsocket.crypto.suites import DEFAULT_TLS13_SUITES
+from tlsocket.crypto.suites import DEFAULT_TLS12_SUITES, DEFAULT_TLS13_SUITES
 from tlsocket.dropin import ciphers as _ciphers
 from tlsocket.dropin.credentials import CertificateSource, KeySource, PasswordSource, load_credential
 from tlsocket.dropin.enums import (
@@ -32,17 +32,18 @@ from tlsocket.dropin.enums import (
     OP_CIPHER_SERVER_PREFERENCE,
     OP_ENABLE_MIDDLEBOX_COMPAT,
     OP_IGNORE_UNEXPECTED_EOF,
+    OP_LEGACY_SERVER_CONNECT,
     OP_NO_COMPRESSION,
     OP_SINGLE_DH_USE,
     OP_SINGLE_ECDH_USE,
     PROTOCOL_TLS,
     PROTOCOL_TLS_CLIENT,
     PROTOCOL_TLS_SERVER,
+    PROTOCOL_TLSv1_2,
     VERIFY_ALLOW_PROXY_CERTS,
     VERIFY_CRL_CHECK_CHAIN,
     VERIFY_X509_TRUSTED_FIRST,
     OP_NO_SSLv3,
-    OP_NO_TLSv1_3,
     Options,
     Purpose,
     SSLMethod,
@@ -56,6 +57,8 @@ from tlsocket.dropin.sslobject import MemoryBIO, SSLObject
 from tlsocket.dropin.sslsocket import SSLSocket
 from tlsocket.dropin.trust import TrustSettings
 from tlsocket.dropin.verification import TrustVerifier
+from tlsocket.dropin.versions import NOT_BELOW_TLS_1_2, check_maximum, enabled_versions, tls_version
+from tlsocket.registry.versions import ProtocolVersion
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, StrOrBytesPath
@@ -79,7 +82,6 @@ _AUTHENTICATION = {
     2: ClientAuthentication.REQUIRED,
 }
 _STRICTNESS = {authentication: strictness for strictness, authentication in _AUTHENTICATION.items()}
-_ONLY_TLS_1_3 = "this version of tlsocket speaks TLS 1.3 only"
 _STATISTICS = (
     "number", "connect", "connect_good", "connect_renegotiate", "accept", "accept_good", "accept_renegotiate",
     "hits", "misses", "timeouts", "cache_full",
@@ -112,10 +114,12 @@ class SSLContext:
     _verify_mode: VerifyMode
     _verify_flags: VerifyFlags
     _options: Options
-    _no_tls13: bool
+    _versions: tuple[int, int] | None
+    """Lowest and highest version under the present settings; None: they leave none."""
     _minimum_version: TLSVersion
     _maximum_version: TLSVersion
     _cipher_suites: tuple[int, ...]
+    _tls12_cipher_suites: tuple[int, ...]
     _groups: tuple[int, ...]
     _alpn: tuple[bytes, ...]
     _credentials: tuple[Credential, ...]
@@ -130,7 +134,9 @@ class SSLContext:
     _server_snapshot: ServerConfig | None
 
     def __new__(cls, protocol: int | None = None, *args: Any, **kwargs: Any) -> SSLContext:
-        """A context for `PROTOCOL_TLS_CLIENT`, `PROTOCOL_TLS_SERVER`, or (deprecated) `PROTOCOL_TLS` for both."""
+        """A context for `PROTOCOL_TLS_CLIENT`, `PROTOCOL_TLS_SERVER`, or for both roles `PROTOCOL_TLS` or
+        `PROTOCOL_TLSv1_2`, which are deprecated.
+        """
         method = _check_protocol(protocol)
         self = super().__new__(cls)
         self.on_event = None
@@ -140,10 +146,12 @@ class SSLContext:
         self._verify_mode = CERT_REQUIRED if is_client else CERT_NONE
         self._verify_flags = VERIFY_X509_TRUSTED_FIRST
         self._options = Options(_DEFAULT_OPTIONS)
-        self._no_tls13 = False
         self._minimum_version = TLSVersion.TLSv1_2
         self._maximum_version = TLSVersion.MAXIMUM_SUPPORTED
+        if method == PROTOCOL_TLSv1_2:
+            self._maximum_version = TLSVersion.TLSv1_2
         self._cipher_suites = DEFAULT_TLS13_SUITES
+        self._tls12_cipher_suites = DEFAULT_TLS12_SUITES
         self._groups = SUPPORTED_GROUPS
         self._alpn = ()
         self._credentials = ()
@@ -154,8 +162,7 @@ class SSLContext:
         self._post_handshake_auth = False
         self._num_tickets = 2
         self._statistics = dict.fromkeys(_STATISTICS, 0)
-        self._client_snapshot = None
-        self._server_snapshot = None
+        self._changed()
         return self
 
     if not TYPE_CHECKING:
@@ -224,8 +231,10 @@ class SSLContext:
                 raise ValueError("server_hostname cannot be an empty string or start with a leading dot.")
             if "\0" in server_hostname:
                 raise TypeError("argument must be encoded string without null bytes, not str")
-        if self._no_tls13:
-            raise ssl_error("NO_PROTOCOLS_AVAILABLE", f"OP_NO_TLSv1_3 is set, and {_ONLY_TLS_1_3}")
+        if self._versions is None:
+            raise ssl_error(
+                "NO_PROTOCOLS_AVAILABLE", f"options and versions leave none of the two: {NOT_BELOW_TLS_1_2}"
+            )
         with _statistics_lock:
             self._statistics["accept" if server_side else "connect"] += 1
         if server_side:
@@ -244,7 +253,29 @@ class SSLContext:
 
     # Snapshots
 
+    def _settings(self) -> dict[str, Any]:
+        """What a client's and a server's configuration have in common."""
+        lowest, highest = self._versions or (ProtocolVersion.TLS_1_3, ProtocolVersion.TLS_1_3)
+        return {
+            "minimum_version": lowest,
+            "maximum_version": highest,
+            "cipher_suites": self._cipher_suites,
+            "tls12_cipher_suites": self._tls12_cipher_suites,
+            "groups": self._groups,
+            "alpn_protocols": self._alpn,
+            "credentials": self._credentials,
+            "verifier": None if self._verify_mode == CERT_NONE else self._peer_verifier(),
+            "middlebox_compatibility": bool(self._options & OP_ENABLE_MIDDLEBOX_COMPAT),
+            "key_log": self._key_log,
+        }
+
     def _changed(self) -> None:
+        self._versions = enabled_versions(
+            self._minimum_version,
+            self._maximum_version,
+            int(self._options),
+            tls12=bool(self._tls12_cipher_suites),
+        )
         self._client_snapshot = None
         self._server_snapshot = None
 
@@ -259,14 +290,9 @@ class SSLContext:
         snapshot = self._client_snapshot
         if snapshot is None:
             snapshot = self._client_snapshot = ClientConfig(
-                cipher_suites=self._cipher_suites,
-                groups=self._groups,
-                alpn_protocols=self._alpn,
-                credentials=self._credentials,
-                verifier=None if self._verify_mode == CERT_NONE else self._peer_verifier(),
+                **self._settings(),
                 check_name=self._check_hostname,
-                middlebox_compatibility=bool(self._options & OP_ENABLE_MIDDLEBOX_COMPAT),
-                key_log=self._key_log,
+                require_secure_renegotiation=not self._options & OP_LEGACY_SERVER_CONNECT,
             )
         return snapshot
 
@@ -275,17 +301,11 @@ class SSLContext:
         if snapshot is None:
             suspend_for = {DecisionKind.CERTIFICATE} if self._sni_callback is not None else set()
             snapshot = self._server_snapshot = ServerConfig(
-                cipher_suites=self._cipher_suites,
-                groups=self._groups,
-                alpn_protocols=self._alpn,
+                **self._settings(),
                 # As OpenSSL's callback in `ssl` does: without a common protocol the connection goes on without one.
                 alpn_strict=False,
-                credentials=self._credentials,
-                verifier=None if self._verify_mode == CERT_NONE else self._peer_verifier(),
                 client_authentication=_AUTHENTICATION[self._verify_mode],
                 prefer_server_order=bool(self._options & OP_CIPHER_SERVER_PREFERENCE),
-                middlebox_compatibility=bool(self._options & OP_ENABLE_MIDDLEBOX_COMPAT),
-                key_log=self._key_log,
                 suspend_for=frozenset(suspend_for),
             )
         return snapshot
@@ -416,12 +436,12 @@ class SSLContext:
 
     @property
     def minimum_version(self) -> TLSVersion:
-        """The lowest version allowed. Below TLS 1.2 there is none, and TLS 1.3 is the only one spoken so far."""
+        """The lowest version allowed. Below TLS 1.2 there is none."""
         return self._minimum_version
 
     @minimum_version.setter
     def minimum_version(self, value: int) -> None:
-        version = _tls_version(value)
+        version = tls_version(value)
         if version in (TLSVersion.SSLv3, TLSVersion.TLSv1, TLSVersion.TLSv1_1):
             warnings.warn(
                 f"ssl.TLSVersion.{version.name} is deprecated; TLS 1.2 is the minimum", DeprecationWarning, stacklevel=2
@@ -433,18 +453,15 @@ class SSLContext:
 
     @property
     def maximum_version(self) -> TLSVersion:
-        """The highest version allowed: `TLSv1_3` or `MAXIMUM_SUPPORTED`.
+        """The highest version allowed: `TLSv1_2`, `TLSv1_3` or `MAXIMUM_SUPPORTED`.
 
-        A maximum below TLS 1.3 is refused with ValueError: TLS 1.2 is not there yet.
+        A maximum below TLS 1.2 leaves no protocol and is refused with ValueError.
         """
         return self._maximum_version
 
     @maximum_version.setter
     def maximum_version(self, value: int) -> None:
-        version = _tls_version(value)
-        if version not in (TLSVersion.TLSv1_3, TLSVersion.MAXIMUM_SUPPORTED):
-            raise ValueError(f"maximum_version {version.name} leaves no protocol: {_ONLY_TLS_1_3}")
-        self._maximum_version = version
+        self._maximum_version = check_maximum(tls_version(value))
         self._changed()
 
     @property
@@ -458,8 +475,6 @@ class SSLContext:
         if not 0 <= number < 1 << 64:
             raise OverflowError("options are an unsigned number of 64 bits")
         self._options = Options(number)
-        # Asked at every wrap; a test of a Flag is slow.
-        self._no_tls13 = bool(number & OP_NO_TLSv1_3)
         self._changed()
 
     @property
@@ -472,11 +487,12 @@ class SSLContext:
         return 2
 
     def set_ciphers(self, ciphers: str, /) -> None:
-        """Choose cipher suites of TLS 1.2; no effect yet. Those of TLS 1.3 have `set_ciphersuites`, as in OpenSSL.
+        """Choose cipher suites of TLS 1.2 by a cipher list of OpenSSL. Those of TLS 1.3 have `set_ciphersuites`.
 
-        A string in which nothing means anything raises `SSLError`.
+        Only suites with ECDHE and an AEAD exist here; a string that selects none of them raises `SSLError`.
         """
-        _ciphers.check_cipher_string(ciphers)
+        self._tls12_cipher_suites = _ciphers.parse_cipher_string(ciphers)
+        self._changed()
 
     def set_ciphersuites(self, ciphersuites: str, /) -> None:
         """Choose the TLS 1.3 cipher suites and their order: names joined by colons."""
@@ -484,8 +500,8 @@ class SSLContext:
         self._changed()
 
     def get_ciphers(self) -> list[dict[str, Any]]:
-        """The enabled cipher suites in order of preference."""
-        return [_ciphers.describe_suite(code) for code in self._cipher_suites]
+        """The enabled cipher suites in order of preference, those of TLS 1.3 first."""
+        return [_ciphers.describe_suite(code) for code in (*self._cipher_suites, *self._tls12_cipher_suites)]
 
     def set_ecdh_curve(self, name: str, /) -> None:
         """Use this key exchange group and no other."""
@@ -603,17 +619,11 @@ def _check_protocol(protocol: int | None) -> Any:
         raise ValueError(f"invalid or unsupported protocol version {protocol}") from None
     if method == PROTOCOL_TLS:
         warnings.warn("ssl.PROTOCOL_TLS is deprecated", DeprecationWarning, stacklevel=3)
+    elif method == PROTOCOL_TLSv1_2:
+        warnings.warn("ssl.PROTOCOL_TLSv1_2 is deprecated", DeprecationWarning, stacklevel=3)
     elif method not in (PROTOCOL_TLS_CLIENT, PROTOCOL_TLS_SERVER):
-        raise ValueError(f"invalid or unsupported protocol version {method.name}: {_ONLY_TLS_1_3}")
+        raise ValueError(f"invalid or unsupported protocol version {method.name}: {NOT_BELOW_TLS_1_2}")
     return method
-
-
-def _tls_version(value: int) -> TLSVersion:
-    number = operator.index(value)
-    try:
-        return TLSVersion(number)
-    except ValueError:
-        raise ValueError(f"Unsupported TLS/SSL version {number:#x}") from None
 
 
 def _role_error(text: str) -> SSLError:
