@@ -15,8 +15,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from tlsocket.crypto.groups import SUPPORTED_GROUPS
 from tlsocket.crypto.certificates import certificate_kind
+from tlsocket.crypto.groups import SUPPORTED_GROUPS
 from tlsocket.crypto.signatures import DEFAULT_SIGNATURE_SCHEMES, Signer, schemes_for_key, tls12_schemes_for_key
 from tlsocket.crypto.suites import (
     DEFAULT_TLS12_SUITES,
@@ -187,7 +187,6 @@ class _Config:
         _demand(len(set(self.groups)) == len(self.groups), "a key exchange group is named twice")
         _demand(bool(self.signature_schemes), "no signature scheme is enabled")
         _demand(all(0 < len(name) < 256 for name in self.alpn_protocols), "ALPN names are 1 to 255 bytes long")
-
 
     @property
     def versions(self) -> tuple[int, ...]:

@@ -38,6 +38,7 @@ from tlsocket.registry.versions import ProtocolVersion
 
 __all__ = ["Connection"]
 
+
 class Connection:
     """One TLS connection, client or server by the type of its configuration.
 

@@ -266,8 +266,8 @@ class CertificateRejected(TLSError):
 
 
 _ALERTS = {
-    # What RFC 9846 section 6.2, or the document named, says of each alert decides the row; anything not listed here falls to the
-    # alert of its exception's class below.
+    # What RFC 9846 section 6.2, or the document named, says of each alert decides the row; anything not listed here
+    # falls to the alert of its exception's class below.
     Reason.BAD_RECORD_MAC: AlertDescription.BAD_RECORD_MAC,
     Reason.RECORD_OVERFLOW: AlertDescription.RECORD_OVERFLOW,
     Reason.NOT_TLS: AlertDescription.UNEXPECTED_MESSAGE,

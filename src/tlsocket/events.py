@@ -129,7 +129,7 @@ class KeyExchangeSent:
 
 @dataclass(frozen=True, slots=True)
 class KeyExchangeReceived:
-    """The server's ServerKeyExchange of TLS 1.2 (RFC 8422 section 5.4); `scheme` signed it, and the signature is right."""
+    """The server's ServerKeyExchange of TLS 1.2 (RFC 8422 section 5.4), rightly signed with `scheme`."""
 
     group: int
     scheme: int

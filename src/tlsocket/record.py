@@ -1,4 +1,6 @@
-"""The typed face of the record layer, and the one door from a secret to a key (RFC 9846 sections 5 and 7.3, RFC 5246 section 6).
+"""The typed face of the record layer, and the one door from a secret to a key.
+
+RFC 9846 sections 5 and 7.3; for TLS 1.2, RFC 5246 section 6.
 
 Everything that reads or writes records imports the names from here, not from the extension. Sequence numbers restart
 with the key, because a `Protection` is born with number 0 and never changes its key (RFC 9846 section 5.3). What does

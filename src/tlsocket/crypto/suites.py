@@ -77,7 +77,7 @@ class Tls12CipherSuite(CipherSuite):
 
     authentication: CertificateKind
     fixed_iv_length: int
-    """Bytes of the nonce that come of the key block: 4, and 8 are in each record (RFC 5288); 12, and none (RFC 7905)."""
+    """Bytes of the nonce from the key block: 4, and 8 more are in each record (RFC 5288); 12, and none (RFC 7905)."""
 
 
 # RFC 9846 section 5.5: "up to 2^24.5 full-size records (about 24 million) may be encrypted under a given set of keys".

@@ -1,4 +1,4 @@
-"""Authentication in TLS 1.2, both roles: ServerKeyExchange, CertificateVerify, Finished (RFC 5246 sections 7.4.3 to 7.4.9).
+"""Authentication in TLS 1.2, both roles: ServerKeyExchange, CertificateVerify, Finished (RFC 5246 section 7.4).
 
 The twin of `authentication`, which has the certificate lists of both versions: each function here returns a proof, or
 raises. A server signs its key exchange and both randoms, a client all messages so far; each Finished is of the main

@@ -85,8 +85,12 @@ class Tls12ClientHandshake(Tls12Handshake[ClientConfig]):
     signature_scheme: int
 
 
-def take_over(predecessor: ClientHandshake, raw: bytes) -> State:
-    """Go on with a ServerHello that chooses TLS 1.2, or less."""
+def take_over(predecessor: ClientHandshake, random: bytes, raw: bytes) -> State:
+    """Go on with a ServerHello that chooses TLS 1.2, or less; `random` is its own."""
+    # RFC 9846 section 4.2.3: a client that offers more and sees that the server could do more is being talked down.
+    # Before anything else, since whoever does that may have changed the rest too.
+    if predecessor.config.maximum_version > ProtocolVersion.TLS_1_2 and random[-8:] in _SENTINELS:
+        raise PeerMisbehaved(Reason.DOWNGRADE_DETECTED)
     hs = Tls12ClientHandshake.adopt(predecessor)
     template = predecessor.template
     if template is None:
@@ -112,9 +116,6 @@ def _on_server_hello(hs: Tls12ClientHandshake, message: Tls12ServerHello, raw: b
         ours = ", ".join(describe(ProtocolVersion, version) for version in config.versions)
         theirs = describe(ProtocolVersion, message.server_version)
         raise PeerIncompatible(Reason.UNSUPPORTED_VERSION, f"the server chose {theirs}; we offer {ours}")
-    # RFC 9846 section 4.2.3: a client that offers more and sees that the server could do more is being talked down.
-    if config.maximum_version > ProtocolVersion.TLS_1_2 and message.random[-8:] in _SENTINELS:
-        raise PeerMisbehaved(Reason.DOWNGRADE_DETECTED)
     # We have no session, so an echo claims one that does not exist (RFC 9846 section 4.2.2, legacy_session_id).
     if hs.session_id and message.session_id == hs.session_id:
         raise PeerMisbehaved(Reason.SESSION_ID_ECHOED)
@@ -198,7 +199,9 @@ _KINDS = {
 }
 
 
-def _on_certificate_request(hs: Tls12ClientHandshake, message: Tls12CertificateRequest, raw: bytes) -> State | Suspended:
+def _on_certificate_request(
+    hs: Tls12ClientHandshake, message: Tls12CertificateRequest, raw: bytes
+) -> State | Suspended:
     hs.transcript.add(raw)
     hs.certificate_request = message
     authorities, schemes = message.certificate_authorities, message.supported_signature_algorithms

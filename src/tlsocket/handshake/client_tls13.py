@@ -1,7 +1,7 @@
 """A client's handshake in TLS 1.3: one function for each message (RFC 9846 sections 4.2 to 4.5, appendix A.1).
 
 Each is called only when `transitions` allows its message, checks what the RFC tells a client to check, and returns the
-state that follows. `K_send` and `K_recv` in comments are the RFC's notation. Not here: TLS 1.2 (a ServerHello of which is
+state that follows. `K_send` and `K_recv` in comments are the RFC's notation. Not here: TLS 1.2 (a ServerHello of it is
 handed to `client_tls12`), resumption, messages after Finished (`post_handshake`).
 """
 
@@ -175,7 +175,7 @@ def _on_server_hello(hs: ClientHandshake, message: ServerHello | HelloRetryReque
     if _chooses_tls12(hs, message):
         from tlsocket.handshake.client_tls12 import take_over  # seldom needed
 
-        return take_over(hs, raw)
+        return take_over(hs, message.random, raw)
     suite = _check_hello(hs, message)
     if isinstance(message, HelloRetryRequest):
         return _on_hello_retry_request(hs, message, raw, suite)

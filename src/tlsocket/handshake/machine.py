@@ -1,8 +1,9 @@
 """The state machine under both roles: budgets, the transition table, suspension, and what is kept while it runs.
 
 `Handshake` holds what client and server know alike; `client_tls13` and `server_tls13` add their own fields and their
-functions. Every handshake begins there; where TLS 1.2 is chosen, a `successor` takes over (`machine_tls12`). It refers to no connection and no bound method of its own, so that it is freed, with every secret in it,
-the moment its connection lets go of it.
+functions. Every handshake begins there; where TLS 1.2 is chosen, a `successor` takes over (`machine_tls12`). It refers
+to no connection and no bound method of its own, so that it is freed, with every secret in it, the moment its connection
+lets go of it.
 """
 
 from __future__ import annotations
@@ -22,10 +23,12 @@ from tlsocket.handshake.proofs import AnonymousPeer, AuthenticatedPeer, Certific
 from tlsocket.handshake.states import State
 from tlsocket.handshake.transitions import CHANGE_CIPHER_SPEC, FOLLOWERS, TRANSITIONS
 from tlsocket.key_schedule import ApplicationSecrets, HandshakeSecret, MainSecret, TrafficSecret, keylog
+from tlsocket.messages import parse_with
 from tlsocket.record import Protection, RecordReader, RecordWriter
 from tlsocket.registry.content_types import ContentType, HandshakeType
 from tlsocket.registry.versions import ProtocolVersion
 from tlsocket.transcript import Transcript
+from tlsocket.wire import Reader
 
 __all__ = ["Handler", "Handshake", "OwnStep", "Outcome"]
 
@@ -86,8 +89,8 @@ class Handshake(Generic[C]):
     resumable: ClassVar[bool]
     """Whether a resumption secret is of any use."""
     version: ClassVar[int] = ProtocolVersion.TLS_1_3.value
-    parse: ClassVar[Callable[[bytes], Any]] = staticmethod(messages.parse)
-    """Reads a message of this version."""
+    parsers: ClassVar[Mapping[int, Callable[[Reader], Any]]] = messages.PARSERS
+    """What reads the messages of this version."""
     handlers: ClassVar[Mapping[int, Handler]]
     own_steps: ClassVar[Mapping[State, OwnStep]]
 
@@ -140,7 +143,7 @@ class Handshake(Generic[C]):
         if kind not in TRANSITIONS[self.state]:
             raise PeerMisbehaved(Reason.UNEXPECTED_MESSAGE, describe_unexpected(kind, self.state))
         self._spend(message)
-        self._go_on(self.handlers[kind](self, self.parse(message), message))
+        self._go_on(self.handlers[kind](self, parse_with(self.parsers, message), message))
 
     def receive_change_cipher_spec(self) -> None:
         """Take a change_cipher_spec of TLS 1.2; the record layer deals with those of TLS 1.3."""

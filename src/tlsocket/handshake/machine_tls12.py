@@ -1,12 +1,12 @@
 """What client and server of TLS 1.2 know alike, and the hand-over to them.
 
-A handshake begins as one of TLS 1.3 (`machine`), since both versions have one ClientHello. When the other one is chosen,
-`Tls12Handshake.adopt` takes what is known so far, and the connection goes on with it.
+A handshake begins as one of TLS 1.3 (`machine`), since both versions have one ClientHello. When the other one is
+chosen, `Tls12Handshake.adopt` takes what is known so far, and the connection goes on with it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Self, TypeVar
 
 from tlsocket import record
@@ -23,6 +23,7 @@ from tlsocket.key_schedule.tls12 import KeyBlock, MainSecret12
 from tlsocket.messages import tls12
 from tlsocket.registry.versions import ProtocolVersion
 from tlsocket.transcript import KeepingTranscript
+from tlsocket.wire import Reader
 
 __all__ = ["Tls12Handshake"]
 
@@ -45,7 +46,7 @@ class Tls12Handshake(Handshake[C]):
     """The client's Finished, which comes first in a full handshake (RFC 5929 section 3.1)."""
 
     version: ClassVar[int] = ProtocolVersion.TLS_1_2.value
-    parse: ClassVar[Callable[[bytes], Any]] = staticmethod(tls12.parse)
+    parsers: ClassVar[Mapping[int, Callable[[Reader], Any]]] = tls12.PARSERS
     resumable = False
 
     @classmethod

@@ -108,12 +108,12 @@ def select_version(config: ServerConfig, hello: ClientHello, only: int | None = 
     highest = config.maximum_version if only is None else only
     if offered is not None and highest == _TLS_1_3 and _TLS_1_3 in offered:
         return _TLS_1_3
-    if only is None and config.minimum_version == _TLS_1_2:
-        # Appendix E.2: without supported_versions TLS 1.2 is the highest that may be chosen, whatever the field says.
-        if _TLS_1_2 in offered if offered is not None else hello.legacy_version >= _TLS_1_2:
-            if highest > _TLS_1_2 and CipherSuiteCode.TLS_FALLBACK_SCSV in hello.cipher_suites:
-                raise PeerIncompatible(Reason.INAPPROPRIATE_FALLBACK)
-            return _TLS_1_2
+    # Appendix E.2: without supported_versions TLS 1.2 is the highest that may be chosen, whatever the field says.
+    offers_tls12 = hello.legacy_version >= _TLS_1_2 if offered is None else _TLS_1_2 in offered
+    if offers_tls12 and only is None and config.minimum_version == _TLS_1_2:
+        if highest > _TLS_1_2 and CipherSuiteCode.TLS_FALLBACK_SCSV in hello.cipher_suites:
+            raise PeerIncompatible(Reason.INAPPROPRIATE_FALLBACK)
+        return _TLS_1_2
     versions = (hello.legacy_version,) if offered is None else offered
     raise PeerIncompatible(
         Reason.UNSUPPORTED_VERSION,

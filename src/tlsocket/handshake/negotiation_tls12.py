@@ -1,8 +1,8 @@
 """What a server of TLS 1.2 picks from a client's offer: suite, group and certificate, which hang together.
 
-In TLS 1.2 the cipher suite names the kind of certificate (RFC 5246 section 7.4.2), so a suite is chosen with a credential
-that fits it. As in `negotiation`, the answer is kept with the configuration. Not here: the version, which is chosen
-before, and the application protocol, which has the rules of TLS 1.3.
+In TLS 1.2 the cipher suite names the kind of certificate (RFC 5246 section 7.4.2), so a suite is chosen with a
+credential that fits it. As in `negotiation`, the answer is kept with the configuration. Not here: the version, which is
+chosen before, and the application protocol, which has the rules of TLS 1.3.
 """
 
 from __future__ import annotations

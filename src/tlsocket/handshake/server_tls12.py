@@ -5,8 +5,8 @@
     [Certificate], ClientKeyExchange, [CertificateVerify], change_cipher_spec, Finished
     change_cipher_spec, Finished
 
-Each is called only when `transitions` allows it, checks what the RFCs tell a server to check, and returns the state that
-follows. The ClientHello comes from `server_tls13`, which chose the version, by `take_over`. Not here: sessions.
+Each is called only when `transitions` allows it, checks what the RFCs tell a server to check, and returns the state
+that follows. The ClientHello comes from `server_tls13`, which chose the version, by `take_over`. Not here: sessions.
 """
 
 from __future__ import annotations
@@ -201,9 +201,7 @@ def _add_server_hello(hs: Tls12ServerHandshake, flight: Flight) -> None:
         alpn=hs.alpn,
     )
     # An empty session id: this session will not be resumed by it (RFC 5246 section 7.4.1.3).
-    flight.add(
-        Tls12ServerHello(ProtocolVersion.TLS_1_2, random, b"", choice.cipher_suite.code, 0, extensions).encode()
-    )
+    flight.add(Tls12ServerHello(ProtocolVersion.TLS_1_2, random, b"", choice.cipher_suite.code, 0, extensions).encode())
     if hs.on_event is not None:
         hs.on_event(ServerHelloSent(ProtocolVersion.TLS_1_2, choice.cipher_suite, 0))
 

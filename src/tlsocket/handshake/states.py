@@ -1,8 +1,8 @@
 """The states of a handshake. What leads from one to the next is in `transitions`.
 
-Those of TLS 1.3 are named as in RFC 9846 appendix A. RFC 5246 draws messages (section 7.3) and names no states: those of
-TLS 1.2 are named alike. A handshake begins in a state of TLS 1.3 whatever is offered, and leaves for one of TLS 1.2 when
-that version is chosen.
+Those of TLS 1.3 are named as in RFC 9846 appendix A. RFC 5246 draws messages (section 7.3) and names no states: those
+of TLS 1.2 are named alike. A handshake begins in a state of TLS 1.3 whatever is offered, and leaves for one of TLS 1.2
+when that version is chosen.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Which message is legal in which state, and which states may follow: RFC 9846 appendix A, RFC 5246 section 7.3 as data.
+"""Which message is legal in which state, and which states may follow: RFC 9846 and RFC 5246 as data.
+
+Of the first appendix A, of the second section 7.3.
 
 `TRANSITIONS` is consulted before a handler runs, so a handler never asks whether it may. An optional message is one
 more key in a row. `OWN_STEPS` are the arrows that need no message: what we select or send ourselves. What the arrows do

@@ -36,6 +36,7 @@ __all__ = [
     "DOWNGRADE_TO_TLS_1_1",
     "DOWNGRADE_TO_TLS_1_2",
     "HELLO_RETRY_REQUEST_RANDOM",
+    "PARSERS",
     "Certificate",
     "CertificateEntry",
     "CertificateRequest",
@@ -68,7 +69,7 @@ Message: TypeAlias = (
     | KeyUpdate
 )
 
-_PARSERS: Mapping[int, Callable[[Reader], Message]] = {
+PARSERS: Mapping[int, Callable[[Reader], Message]] = {
     HandshakeType.CLIENT_HELLO: ClientHello.parse,
     HandshakeType.SERVER_HELLO: parse_server_hello,
     HandshakeType.ENCRYPTED_EXTENSIONS: EncryptedExtensions.parse,
@@ -86,7 +87,7 @@ def parse(message: bytes) -> Message:
 
     A type that we have no use for is an UNEXPECTED_MESSAGE: whatever the state, there is none in which it may come.
     """
-    return parse_with(_PARSERS, message)
+    return parse_with(PARSERS, message)
 
 
 def parse_with(parsers: Mapping[int, Callable[[Reader], M]], message: bytes) -> M:

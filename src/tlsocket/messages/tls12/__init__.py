@@ -25,6 +25,7 @@ from tlsocket.registry import HandshakeType
 from tlsocket.wire import Reader
 
 __all__ = [
+    "PARSERS",
     "ClientKeyExchange",
     "HelloRequest",
     "ServerHelloDone",
@@ -51,7 +52,7 @@ Tls12Message: TypeAlias = (
     | Finished
 )
 
-_PARSERS: Mapping[int, Callable[[Reader], Tls12Message]] = {
+PARSERS: Mapping[int, Callable[[Reader], Tls12Message]] = {
     HandshakeType.HELLO_REQUEST: HelloRequest.parse,
     HandshakeType.CLIENT_HELLO: ClientHello.parse,
     HandshakeType.SERVER_HELLO: Tls12ServerHello.parse,
@@ -68,4 +69,4 @@ _PARSERS: Mapping[int, Callable[[Reader], Tls12Message]] = {
 
 def parse(message: bytes) -> Tls12Message:
     """Read one whole handshake message of TLS 1.2, header included; errors as in `tlsocket.messages.parse`."""
-    return parse_with(_PARSERS, message)
+    return parse_with(PARSERS, message)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from tlsocket.extensions import is_distinguished_name
 from tlsocket.errors import InvalidMessage, Reason
+from tlsocket.extensions import is_distinguished_name
 from tlsocket.messages.handshake_message import HandshakeMessage
 from tlsocket.registry import HandshakeType
 from tlsocket.wire import Reader, Writer
