@@ -54,6 +54,9 @@ cdef class RecordReader:
         self.handshake = None
         self.max_handshake_message = 131072
         self.least_loss = LEAST_LOSS
+        self.max_record = CIPHERTEXT_LIMIT
+        self.max_empty_records = EMPTY_RECORD_BUDGET
+        self.max_change_cipher_specs = CHANGE_CIPHER_SPEC_BUDGET
 
     def __dealloc__(self):
         chunk_give(&self.raw)
@@ -100,7 +103,7 @@ cdef class RecordReader:
             if header[:HEADER] in (b"GET /", b"HEAD ", b"POST ", b"PUT /", b"OPTIO", b"CONNE", b"DELET", b"HTTP/"):
                 raise PeerMisbehaved(Reason.HTTP_REQUEST)
             raise PeerMisbehaved(Reason.NOT_TLS)
-        if length > (PLAINTEXT_LIMIT if self.protection is None else CIPHERTEXT_LIMIT):
+        if length > (<Py_ssize_t>PLAINTEXT_LIMIT if self.protection is None else self.max_record):
             raise PeerMisbehaved(Reason.RECORD_OVERFLOW, f"{length} bytes")
         if self.protection is not None and content_type != TYPE_APPLICATION_DATA:
             if not self.protection.inner_type and content_type != TYPE_CHANGE_CIPHER_SPEC:
@@ -229,7 +232,7 @@ cdef class RecordReader:
             if not self.change_cipher_spec_allowed:
                 raise PeerMisbehaved(Reason.UNEXPECTED_CHANGE_CIPHER_SPEC)
             self.change_cipher_specs += 1
-            if self.change_cipher_specs > CHANGE_CIPHER_SPEC_BUDGET:
+            if self.change_cipher_specs > self.max_change_cipher_specs:
                 raise PeerMisbehaved(Reason.TOO_MANY_CHANGE_CIPHER_SPECS)
             return 0
         if record[0] == TYPE_APPLICATION_DATA:
@@ -265,7 +268,7 @@ cdef class RecordReader:
         if self.handshake is not None:
             raise PeerMisbehaved(Reason.INTERLEAVED_HANDSHAKE)
         self.empty_records += 1
-        if self.empty_records > EMPTY_RECORD_BUDGET:
+        if self.empty_records > self.max_empty_records:
             raise PeerMisbehaved(Reason.TOO_MANY_EMPTY_RECORDS)
         return 0
 

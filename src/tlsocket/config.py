@@ -17,7 +17,13 @@ from typing import Any, Protocol
 
 from tlsocket.crypto.certificates import certificate_kind
 from tlsocket.crypto.groups import SUPPORTED_GROUPS
-from tlsocket.crypto.signatures import DEFAULT_SIGNATURE_SCHEMES, Signer, schemes_for_key, tls12_schemes_for_key
+from tlsocket.crypto.signatures import (
+    CERTIFICATE_SCHEMES,
+    DEFAULT_SIGNATURE_SCHEMES,
+    Signer,
+    schemes_for_key,
+    tls12_schemes_for_key,
+)
 from tlsocket.crypto.suites import (
     DEFAULT_TLS12_SUITES,
     DEFAULT_TLS13_SUITES,
@@ -40,12 +46,6 @@ __all__ = [
     "ServerConfig",
     "VerifiedPath",
 ]
-
-
-# rsa_pkcs1_sha256, _sha384, _sha512: for signatures in certificates, where most authorities still use them, and in TLS
-# 1.2 (RFC 9846 section 4.3.3). A CertificateVerify of TLS 1.3 with one of them is refused by
-# `tlsocket.crypto.signatures.verify`.
-_CERTIFICATE_SCHEMES = (0x0401, 0x0501, 0x0601)
 
 
 class Role(enum.Enum):
@@ -156,7 +156,10 @@ class _Config:
     require_extended_main_secret: bool = False
     """Refuse a peer of TLS 1.2 without RFC 7627. Where it is not required, such a connection has no exporters."""
     groups: tuple[int, ...] = SUPPORTED_GROUPS
-    signature_schemes: tuple[int, ...] = (*DEFAULT_SIGNATURE_SCHEMES, *_CERTIFICATE_SCHEMES)
+    signature_schemes: tuple[int, ...] = (*DEFAULT_SIGNATURE_SCHEMES, *CERTIFICATE_SCHEMES)
+    """What the peer may sign with."""
+    signing_schemes: tuple[int, ...] | None = None
+    """What we sign with, in our order; None: `signature_schemes`, in the peer's order."""
     signature_schemes_cert: tuple[int, ...] | None = None
     """For signatures in certificates, where that differs from `signature_schemes`."""
     alpn_protocols: tuple[bytes, ...] = ()
@@ -186,6 +189,7 @@ class _Config:
         _demand(all(group in SUPPORTED_GROUPS for group in self.groups), "unknown key exchange group")
         _demand(len(set(self.groups)) == len(self.groups), "a key exchange group is named twice")
         _demand(bool(self.signature_schemes), "no signature scheme is enabled")
+        _demand(self.signing_schemes is None or bool(self.signing_schemes), "no signature scheme is left to sign with")
         _demand(all(0 < len(name) < 256 for name in self.alpn_protocols), "ALPN names are 1 to 255 bytes long")
 
     @property
@@ -199,7 +203,9 @@ class ClientConfig(_Config):
     """What a client offers and demands."""
 
     key_share_groups: tuple[int, ...] | None = None
-    """Groups to send key shares for at once; None: the first of `groups`; empty: ask the server to choose."""
+    """Groups to send key shares for at once; empty: ask the server to choose.
+
+    None: the first of `groups`, with a classical group beside it where that is a hybrid."""
     check_name: bool = True
     """Whether the verifier is given the server's name."""
     require_secure_renegotiation: bool = True

@@ -21,9 +21,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from tlsocket.config import ClientAuthentication, ClientConfig, Credential, DecisionKind, ServerConfig
 from tlsocket.connection import Connection
 from tlsocket.crypto.groups import SUPPORTED_GROUPS
-from tlsocket.crypto.signatures import DEFAULT_SIGNATURE_SCHEMES
+from tlsocket.crypto.signatures import CERTIFICATE_SCHEMES, DEFAULT_SIGNATURE_SCHEMES
 from tlsocket.crypto.suites import DEFAULT_TLS12_SUITES, DEFAULT_TLS13_SUITES
 from tlsocket.dropin import ciphers as _ciphers
+from tlsocket.dropin import preferences as _preferences
 from tlsocket.dropin.credentials import CertificateSource, KeySource, PasswordSource, load_credential
 from tlsocket.dropin.enums import (
     CERT_NONE,
@@ -76,6 +77,7 @@ _DEFAULT_OPTIONS = (
     | OP_SINGLE_ECDH_USE
     | OP_ENABLE_MIDDLEBOX_COMPAT
 )
+_ALL_SCHEMES = (*DEFAULT_SIGNATURE_SCHEMES, *CERTIFICATE_SCHEMES)
 _AUTHENTICATION = {
     0: ClientAuthentication.NONE,
     1: ClientAuthentication.OPTIONAL,
@@ -121,6 +123,9 @@ class SSLContext:
     _cipher_suites: tuple[int, ...]
     _tls12_cipher_suites: tuple[int, ...]
     _groups: tuple[int, ...]
+    _key_shares: tuple[int, ...] | None
+    _client_schemes: tuple[int, ...] | None
+    _server_schemes: tuple[int, ...] | None
     _alpn: tuple[bytes, ...]
     _credentials: tuple[Credential, ...]
     _trust: TrustSettings
@@ -153,6 +158,9 @@ class SSLContext:
         self._cipher_suites = DEFAULT_TLS13_SUITES
         self._tls12_cipher_suites = DEFAULT_TLS12_SUITES
         self._groups = SUPPORTED_GROUPS
+        self._key_shares = None
+        self._client_schemes = None
+        self._server_schemes = None
         self._alpn = ()
         self._credentials = ()
         self._trust = TrustSettings()
@@ -291,6 +299,9 @@ class SSLContext:
         if snapshot is None:
             snapshot = self._client_snapshot = ClientConfig(
                 **self._settings(),
+                key_share_groups=self._key_shares,
+                signature_schemes=self._server_schemes or _ALL_SCHEMES,
+                signing_schemes=self._client_schemes,
                 check_name=self._check_hostname,
                 require_secure_renegotiation=not self._options & OP_LEGACY_SERVER_CONNECT,
             )
@@ -302,6 +313,8 @@ class SSLContext:
             suspend_for = {DecisionKind.CERTIFICATE} if self._sni_callback is not None else set()
             snapshot = self._server_snapshot = ServerConfig(
                 **self._settings(),
+                signature_schemes=self._client_schemes or _ALL_SCHEMES,
+                signing_schemes=self._server_schemes,
                 # As OpenSSL's callback in `ssl` does: without a common protocol the connection goes on without one.
                 alpn_strict=False,
                 client_authentication=_AUTHENTICATION[self._verify_mode],
@@ -505,17 +518,27 @@ class SSLContext:
 
     def set_ecdh_curve(self, name: str, /) -> None:
         """Use this key exchange group and no other."""
-        self._groups = _ciphers.parse_groups(os.fsdecode(name))
+        self._groups, self._key_shares = (_preferences.one_group(os.fsdecode(name)),), None
         self._changed()
 
     def set_groups(self, groups: str, /) -> None:
-        """Choose the key exchange groups and their order: names joined by colons."""
-        self._groups = _ciphers.parse_groups(groups)
+        """Choose the key exchange groups and their order: names joined by colons, or a list as OpenSSL 3.5 takes it."""
+        self._groups, self._key_shares = _preferences.parse_groups(groups)
         self._changed()
 
     def get_groups(self, *, include_aliases: bool = False) -> list[str]:
-        """The enabled key exchange groups in order of preference."""
-        return _ciphers.group_names(self._groups, aliases=include_aliases)
+        """The key exchange groups that there are, whether or not `set_groups` chose them, as Python 3.15 has it."""
+        return _preferences.group_names(aliases=include_aliases)
+
+    def set_client_sigalgs(self, sigalgs: str, /) -> None:
+        """Choose the signature algorithms that clients authenticate with, and their order: names joined by colons."""
+        self._client_schemes = _preferences.parse_schemes(sigalgs)
+        self._changed()
+
+    def set_server_sigalgs(self, sigalgs: str, /) -> None:
+        """Choose the signature algorithms that servers authenticate with, and their order: names joined by colons."""
+        self._server_schemes = _preferences.parse_schemes(sigalgs)
+        self._changed()
 
     def load_dh_params(self, path: StrOrBytesPath, /) -> None:
         """Accepted with a warning: finite-field Diffie-Hellman is not built, so its parameters have no use."""

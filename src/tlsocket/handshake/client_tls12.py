@@ -32,7 +32,7 @@ from tlsocket.handshake.authentication_tls12 import (
     verify_finished,
     verify_key_exchange,
 )
-from tlsocket.handshake.credentials import best, scheme_for
+from tlsocket.handshake.credentials import acceptable_schemes, best, scheme_for
 from tlsocket.handshake.decisions import CertificateDecision, SignatureDecision, Suspended
 from tlsocket.handshake.machine_tls12 import Tls12Handshake
 from tlsocket.handshake.negotiation import remember
@@ -210,7 +210,8 @@ def _on_certificate_request(
     if hs.asks(DecisionKind.CERTIFICATE):
         return Suspended(CertificateDecision(Role.CLIENT, hs.server_name, schemes, authorities), _credential_decided)
     candidates = [c for c in hs.config.credentials if _KINDS[c.kind] in message.certificate_types]
-    found = best(candidates, hs.config.signature_schemes, schemes, None, authorities, tls12=True)
+    usable = acceptable_schemes(hs.config, schemes)
+    found = best(candidates, usable, usable, schemes, authorities, tls12=True)
     if found is not None:
         hs.credential, hs.signature_scheme = found
     return Tls12ClientState.WAIT_DONE
@@ -220,7 +221,8 @@ def _credential_decided(hs: Tls12ClientHandshake, answer: Credential | None) -> 
     if answer is not None:
         request = hs.certificate_request
         theirs = () if request is None else request.supported_signature_algorithms
-        scheme = scheme_for(answer, hs.config.signature_schemes, theirs, tls12=True)
+        usable = acceptable_schemes(hs.config, theirs)
+        scheme = scheme_for(answer, usable, usable, tls12=True)
         if scheme is None:
             raise PeerIncompatible(
                 Reason.NO_COMMON_SIGNATURE_SCHEME, "the chosen credential cannot sign for this server"

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tlsocket.config import Credential, ServerConfig
+from tlsocket.config import ClientConfig, Credential, ServerConfig
 from tlsocket.crypto.certificates import parse_certificate
 from tlsocket.errors import PeerIncompatible, Reason, TLSError
 from tlsocket.registry import describe
@@ -19,6 +19,7 @@ from tlsocket.registry.signature_schemes import SignatureScheme
 
 __all__ = [
     "Credential",
+    "acceptable_schemes",
     "best",
     "candidates_for",
     "no_scheme",
@@ -46,10 +47,19 @@ _SCHEMES_OF_OID = {
 _SHA1 = frozenset({"1.2.840.113549.1.1.5", "1.2.840.10045.4.1"})
 
 
+def acceptable_schemes(config: ClientConfig | ServerConfig, theirs: tuple[int, ...]) -> tuple[int, ...]:
+    """What the peer accepts and we may sign with, in our order where we have one, else in the peer's."""
+    ours = config.signing_schemes
+    if ours is None:
+        ours = config.signature_schemes
+        return tuple([scheme for scheme in theirs if scheme in ours])
+    return tuple([scheme for scheme in ours if scheme in theirs])
+
+
 def scheme_for(
     credential: Credential, ours: tuple[int, ...], theirs: tuple[int, ...], *, tls12: bool = False
 ) -> int | None:
-    """The first scheme of the peer's list that the credential's key can sign with and that we allow."""
+    """The first scheme of `theirs` that the credential's key can sign with and that is among `ours`."""
     usable = credential.tls12_schemes if tls12 else credential.schemes
     return next((scheme for scheme in theirs if scheme in usable and scheme in ours), None)
 
@@ -70,8 +80,9 @@ def select_server_credential(
     authorities: tuple[bytes, ...],
 ) -> tuple[Credential, int]:
     """The credential to authenticate this server with, and the scheme to sign with."""
+    usable = acceptable_schemes(config, schemes)
     for candidates in candidates_for(config, server_name):
-        found = best(candidates, config.signature_schemes, schemes, schemes_cert, authorities)
+        found = best(candidates, usable, usable, schemes_cert or schemes, authorities)
         if found is not None:
             return found
     raise no_scheme(config.credentials, schemes)

@@ -13,7 +13,7 @@ from tlsocket.config import Credential, ServerConfig
 from tlsocket.crypto.certificates import curve_of
 from tlsocket.crypto.suites import TLS12_SUITES, Tls12CipherSuite
 from tlsocket.errors import PeerIncompatible, Reason
-from tlsocket.handshake.credentials import best, candidates_for, no_scheme, scheme_for
+from tlsocket.handshake.credentials import acceptable_schemes, best, candidates_for, no_scheme, scheme_for
 from tlsocket.handshake.negotiation import describe_offers, remember
 from tlsocket.messages import ClientHello
 from tlsocket.registry.cipher_suites import CipherSuiteCode
@@ -82,7 +82,8 @@ def _negotiate(config: ServerConfig, hello: ClientHello, decided: Credential | N
             found = _credential(config, hello, schemes, [c for c in candidates if c.kind is suite.authentication])
             if found is not None:
                 return Tls12Choice(suite, group, *found, common)
-    if decided is not None and scheme_for(decided, config.signature_schemes, schemes, tls12=True) is None:
+    usable_schemes = acceptable_schemes(config, schemes)
+    if decided is not None and scheme_for(decided, usable_schemes, usable_schemes, tls12=True) is None:
         raise PeerIncompatible(Reason.NO_COMMON_SIGNATURE_SCHEME, "the chosen credential cannot sign for this client")
     usable = [c for c in config.credentials if any(c.kind is suite.authentication for suite in suites)]
     if usable or not config.credentials:
@@ -109,11 +110,12 @@ def _credential(
     groups = extensions.supported_groups
     # RFC 8422 section 5.1.1: the client's groups limit the curve of an ECDSA certificate too.
     fitting = [c for c in candidates if groups is None or curve_of(c.signer.public_key()) in (None, *groups)]
+    usable = acceptable_schemes(config, schemes)
     return best(
         fitting,
-        config.signature_schemes,
-        schemes,
-        extensions.signature_algorithms_cert,
+        usable,
+        usable,
+        extensions.signature_algorithms_cert or schemes,
         extensions.certificate_authorities or (),
         tls12=True,
     )

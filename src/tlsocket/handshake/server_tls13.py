@@ -12,6 +12,7 @@ import hmac
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
+from typing import NamedTuple
 
 from tlsocket import record
 from tlsocket.config import ClientAuthentication, Credential, DecisionKind, Role, ServerConfig
@@ -44,7 +45,7 @@ from tlsocket.handshake.authentication import (
     verify_finished,
     verify_signature,
 )
-from tlsocket.handshake.credentials import scheme_for, select_server_credential, serves_name
+from tlsocket.handshake.credentials import acceptable_schemes, scheme_for, select_server_credential, serves_name
 from tlsocket.handshake.decisions import CertificateDecision, SignatureDecision, Suspended
 from tlsocket.handshake.flight import Flight
 from tlsocket.handshake.machine import Handshake
@@ -69,7 +70,7 @@ from tlsocket.messages import (
     HelloRetryRequest,
     ServerHello,
 )
-from tlsocket.record import Protection, RecordReader, RecordWriter
+from tlsocket.record import RecordReader, RecordWriter
 from tlsocket.registry import describe
 from tlsocket.registry.content_types import ContentType, HandshakeType
 from tlsocket.registry.extension_types import ExtensionType
@@ -81,7 +82,7 @@ __all__ = ["ServerHandshake"]
 class ServerHandshake(Handshake[ServerConfig]):
     """What a server keeps until its handshake is over."""
 
-    __slots__ = ("choice", "cookie", "decided", "hello", "receive_protection", "retried_hello", "signature_scheme")
+    __slots__ = ("choice", "cookie", "decided", "encrypted_extensions", "hello", "retried_hello", "signature_scheme")
 
     role = Role.SERVER
     start_state = ServerState.START
@@ -102,7 +103,7 @@ class ServerHandshake(Handshake[ServerConfig]):
         self.choice: Choice | None = None
         self.decided = False
         self.signature_scheme = 0
-        self.receive_protection: Protection | None = None
+        self.encrypted_extensions = b""
 
 
 # START
@@ -219,41 +220,81 @@ def _certificate_decided(hs: ServerHandshake, answer: Credential | ServerConfig 
     return _negotiate(hs, _hello(hs))
 
 
+class _Plan(NamedTuple):
+    """All that follows from a client's lists and the configuration, and from nothing else."""
+
+    choice: Choice
+    credential: Credential
+    signature_scheme: int
+    alpn: bytes | None
+    encrypted_extensions: bytes
+
+
 def _negotiate(hs: ServerHandshake, hello: ClientHello) -> State:
     extensions = hello.extensions
     shares = tuple([entry.group for entry in extensions.key_share or ()])
-    choice = negotiate(hs.config, hello.cipher_suites, extensions.supported_groups or (), shares)
-    if hs.retried_hello is None:
-        _select_credential(hs, extensions)
-        hs.alpn = select_application_protocol(hs.config, extensions.alpn)
-        hs.suite = choice.cipher_suite
-        hs.common_cipher_suites = choice.common_cipher_suites
-        if choice.share is None or hs.config.use_cookie:
-            hs.choice = choice
-            return _send_hello_retry_request(hs, hello, choice)
+    if hs.retried_hello is not None:
+        hs.choice = negotiate(hs.config, hello.cipher_suites, extensions.supported_groups or (), shares)
+        return ServerState.NEGOTIATED
+    config, chosen = hs.config, hs.credential
+    key = (
+        hello.cipher_suites,
+        extensions.supported_groups,
+        shares,
+        extensions.server_name,
+        extensions.signature_algorithms,
+        extensions.signature_algorithms_cert,
+        extensions.certificate_authorities,
+        extensions.alpn,
+    )
+    if chosen is None:
+        plan = remember(config, key, lambda: _plan(config, hello.cipher_suites, shares, extensions, None))
+    else:
+        plan = _plan(config, hello.cipher_suites, shares, extensions, chosen)
+    choice, hs.credential, hs.signature_scheme, hs.alpn, hs.encrypted_extensions = plan
     hs.choice = choice
+    hs.suite = choice.cipher_suite
+    hs.common_cipher_suites = choice.common_cipher_suites
+    if choice.share is None or config.use_cookie:
+        return _send_hello_retry_request(hs, hello, choice)
     return ServerState.NEGOTIATED
 
 
-def _select_credential(hs: ServerHandshake, extensions: ClientHelloExtensions) -> None:
+def _plan(
+    config: ServerConfig,
+    cipher_suites: tuple[int, ...],
+    shares: tuple[int, ...],
+    extensions: ClientHelloExtensions,
+    chosen: Credential | None,
+) -> _Plan:
+    choice = negotiate(config, cipher_suites, extensions.supported_groups or (), shares)
+    credential, scheme = _select_credential(config, extensions, chosen)
+    alpn = select_application_protocol(config, extensions.alpn)
+    # RFC 6066 section 3: a server that used the name to choose its certificate says so with an empty server_name.
+    name = extensions.server_name
+    used = name is not None and serves_name(credential, name)
+    message = EncryptedExtensions(EncryptedExtensionsExtensions(alpn=alpn, server_name=used)).encode()
+    return _Plan(choice, credential, scheme, alpn, message)
+
+
+def _select_credential(
+    config: ServerConfig, extensions: ClientHelloExtensions, chosen: Credential | None
+) -> tuple[Credential, int]:
     theirs = extensions.signature_algorithms or ()
-    if hs.credential is not None:
-        scheme = scheme_for(hs.credential, hs.config.signature_schemes, theirs)
+    if chosen is not None:
+        usable = acceptable_schemes(config, theirs)
+        scheme = scheme_for(chosen, usable, usable)
         if scheme is None:
             raise PeerIncompatible(
                 Reason.NO_COMMON_SIGNATURE_SCHEME, "the chosen credential cannot sign for this client"
             )
-        hs.signature_scheme = scheme
-        return
-    name, schemes_cert = extensions.server_name, extensions.signature_algorithms_cert
-    authorities = extensions.certificate_authorities or ()
-    config = hs.config
-    hs.credential, hs.signature_scheme = remember(
+        return chosen, scheme
+    return select_server_credential(
         config,
-        (name, theirs, schemes_cert, authorities),
-        lambda: select_server_credential(
-            config, server_name=name, schemes=theirs, schemes_cert=schemes_cert, authorities=authorities
-        ),
+        server_name=extensions.server_name,
+        schemes=theirs,
+        schemes_cert=extensions.signature_algorithms_cert,
+        authorities=extensions.certificate_authorities or (),
     )
 
 
@@ -346,17 +387,9 @@ def _server_hello_parts(
 
 
 def _add_encrypted_extensions(hs: ServerHandshake, flight: Flight) -> None:
-    # RFC 6066 section 3: a server that used the name to choose its certificate says so with an empty server_name.
-    name, credential = hs.server_name, hs.credential
-    used = name is not None and credential is not None and serves_name(credential, name)
-    flight.add(_encrypted_extensions(hs.alpn, used))
+    flight.add(hs.encrypted_extensions)
     if hs.on_event is not None:
         hs.on_event(EncryptedExtensionsSent(hs.alpn))
-
-
-@lru_cache(maxsize=64)
-def _encrypted_extensions(alpn: bytes | None, server_name: bool) -> bytes:
-    return EncryptedExtensions(EncryptedExtensionsExtensions(alpn=alpn, server_name=server_name)).encode()
 
 
 def _add_certificate_request(hs: ServerHandshake, flight: Flight) -> None:
