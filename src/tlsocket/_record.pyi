@@ -123,6 +123,8 @@ class RecordReader:
 
         `plaintext_alert`: an unprotected alert is still accepted until the first record opens.
         """
+    def demand_record_boundary(self) -> None:
+        """Raises PeerMisbehaved(KEY_CHANGE_NOT_ALIGNED) when bytes of a further handshake message are held."""
     change_cipher_spec_allowed: bool
     """TLS 1.3: it is dropped."""
     change_cipher_spec_reported: bool

@@ -12,7 +12,6 @@ import pytest
 
 from tests.handshake.support import NAME, Link, Verifier, client_config, credential, server_config
 from tests.handshake.test_handshake import exchange
-from tests.handshake.test_must_alerts import extended
 from tests.handshake.test_must_alerts_tls12 import tamper
 from tlsocket import events, messages
 from tlsocket.config import ClientAuthentication, DecisionKind, Role, VerifiedPath
@@ -210,7 +209,8 @@ def test_application_protocol() -> None:
 @pytest.mark.parametrize("asked", list(ClientAuthentication))
 @pytest.mark.parametrize("has", [True, False])
 def test_client_authentication(asked: ClientAuthentication, has: bool) -> None:
-    own = (credential("rsa-2048", host="client"),) if has else ()
+    theirs = credential("rsa-2048", host="client")
+    own = (theirs,) if has else ()
     link = Link(client_config(**OLD, credentials=own), server_config(client_authentication=asked)).run()
     if asked is REQUIRED and not has:
         assert isinstance(link.server_error, TLSError)
@@ -218,7 +218,7 @@ def test_client_authentication(asked: ClientAuthentication, has: bool) -> None:
         return
     assert link.server.handshake_complete
     shown = has and asked is not ClientAuthentication.NONE
-    assert link.server.peer_certificates == (own[0].certificate_chain if shown else ())
+    assert link.server.peer_certificates == (theirs.certificate_chain if shown else ())
 
 
 @pytest.mark.parametrize("role", list(Role))
@@ -319,12 +319,12 @@ def test_without_the_extended_main_secret_nothing_is_exported() -> None:
     """RFC 7627 section 5.4. The handshake itself goes on, with the older derivation on both sides."""
     link = Link(client_config(**OLD))
     client: Any = link.client._handshake
-    template_change = extended(extended_main_secret=False)
     link.client.start()
     # A client that never offered it: both transcripts hold the changed message.
     hello = link.client.data_to_send()
     parsed = messages.parse(hello[5:])
-    changed = bytes(template_change(parsed))
+    assert isinstance(parsed, ClientHello)
+    changed = replace(parsed, extensions=replace(parsed.extensions, extended_main_secret=False)).encode()
     client.transcript._pending = changed
     client.template = replace(client.template, offered=client.template.offered - {23})
     link.server.receive_data(b"\x16\x03\x03" + len(changed).to_bytes(2, "big") + changed)

@@ -26,6 +26,7 @@ __all__ = [
     "certificate_public_key",
     "clear_cache",
     "curve_of",
+    "demand_digital_signature",
     "parse_certificate",
     "shared_der",
 ]
@@ -138,6 +139,22 @@ _CURVES = {
 def curve_of(key: PublicKey) -> int | None:
     """The NamedGroup of an ECDSA key's curve; None: it has none, or one that TLS does not know."""
     return _CURVES.get(key.curve.name) if isinstance(key, ec.EllipticCurvePublicKey) else None
+
+
+def demand_digital_signature(certificate: x509.Certificate) -> None:
+    """PeerMisbehaved unless the certificate's key may sign.
+
+    RFC 9846 section 4.5.1.2: "the digitalSignature bit MUST be set if the Key Usage extension is present"; with ECDHE
+    the same holds in TLS 1.2 (RFC 5246 section 7.4.2). Extensions that cannot be parsed are left to whoever verifies
+    the path.
+    """
+    try:
+        for extension in certificate.extensions:
+            # By type, without a search by OID: 0.1 us instead of 1.
+            if type(extension.value) is x509.KeyUsage and not extension.value.digital_signature:
+                raise PeerMisbehaved(Reason.KEY_USAGE_FORBIDS_SIGNING)
+    except (*_PARSE_ERRORS, x509.DuplicateExtension):
+        return
 
 
 # RFC 9846 section 4.3.3 for rsa_pss_pss_*: the parameters of the key, where present, bind the signature. `cryptography`

@@ -41,7 +41,6 @@ from tlsocket.dropin.enums import (
     PROTOCOL_TLS_CLIENT,
     PROTOCOL_TLS_SERVER,
     VERIFY_ALLOW_PROXY_CERTS,
-    VERIFY_CRL_CHECK_CHAIN,
     VERIFY_X509_TRUSTED_FIRST,
     OP_NO_SSLv3,
     Options,
@@ -57,7 +56,7 @@ from tlsocket.dropin.keylog import KeyLogFile
 from tlsocket.dropin.sslobject import MemoryBIO, SSLObject
 from tlsocket.dropin.sslsocket import SSLSocket
 from tlsocket.dropin.trust import TrustSettings
-from tlsocket.dropin.verification import TrustVerifier
+from tlsocket.dropin.verification import TrustVerifier, profile_for, revocation_for
 from tlsocket.dropin.versions import NOT_BELOW_TLS_1_2, check_maximum, enabled_versions, tls_version
 from tlsocket.registry.versions import ProtocolVersion
 
@@ -65,6 +64,7 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, StrOrBytesPath
 
     from tlsocket.events import Event
+    from tlsocket.pki.trust.review import PathReview
 
 __all__ = ["SSLContext"]
 
@@ -129,7 +129,8 @@ class SSLContext:
     _alpn: tuple[bytes, ...]
     _credentials: tuple[Credential, ...]
     _trust: TrustSettings
-    _verifier: TrustVerifier | None
+    _common_name: bool
+    _verify_callback: Callable[[PathReview], None] | None
     _key_log: KeyLogFile | None
     _sni_callback: Callable[..., Any] | None
     _post_handshake_auth: bool
@@ -164,7 +165,8 @@ class SSLContext:
         self._alpn = ()
         self._credentials = ()
         self._trust = TrustSettings()
-        self._verifier = None
+        self._common_name = False
+        self._verify_callback = None
         self._key_log = None
         self._sni_callback = None
         self._post_handshake_auth = False
@@ -288,11 +290,14 @@ class SSLContext:
         self._server_snapshot = None
 
     def _peer_verifier(self) -> TrustVerifier:
-        anchors = self._trust.anchors()
-        verifier = self._verifier
-        if verifier is None or verifier.anchors is not anchors:
-            verifier = self._verifier = TrustVerifier(anchors)
-        return verifier
+        """The verifier for the present trust and flags; asked for when a snapshot is made."""
+        flags = int(self._verify_flags)
+        return TrustVerifier(
+            self._trust.anchors(),
+            profile=profile_for(flags, self._common_name),
+            revocation=revocation_for(flags, self._trust.lists()),
+            callback=self._verify_callback,
+        )
 
     def _client_config(self) -> ClientConfig:
         snapshot = self._client_snapshot
@@ -383,8 +388,9 @@ class SSLContext:
         return self._trust.authorities(binary_form)
 
     def cert_store_stats(self) -> dict[str, int]:
-        """How many certificates are trusted, and how many of them are authorities'."""
-        return {"x509": len(self._trust.anchors()), "crl": 0, "x509_ca": len(self._trust.authorities(True))}
+        """How many certificates are trusted, how many of them are authorities', and how many revocation lists."""
+        trust = self._trust
+        return {"x509": len(trust.anchors()), "crl": len(trust.lists()), "x509_ca": len(trust.authorities(True))}
 
     # Verification
 
@@ -417,14 +423,15 @@ class SSLContext:
 
     @property
     def verify_flags(self) -> VerifyFlags:
-        """Stored. Revocation lists and proxy certificates are refused, since they would not be heeded."""
+        """What is asked of a chain: strictness, partial chains, revocation lists (`tlsocket.pki.trust.profiles`).
+
+        Proxy certificates are refused. The most trusted path is always looked for first.
+        """
         return self._verify_flags
 
     @verify_flags.setter
     def verify_flags(self, value: int) -> None:
         flags = VerifyFlags(operator.index(value))
-        if flags & VERIFY_CRL_CHECK_CHAIN:
-            raise ValueError("revocation lists are not supported by this version of tlsocket (VERIFY_CRL_CHECK_...)")
         if flags & VERIFY_ALLOW_PROXY_CERTS:
             raise ValueError("proxy certificates (RFC 3820) are not supported: VERIFY_ALLOW_PROXY_CERTS")
         self._verify_flags = flags
@@ -432,13 +439,31 @@ class SSLContext:
 
     @property
     def hostname_checks_common_name(self) -> bool:
-        """False: a common name never counts as a host name (RFC 9525 section 6.3). Setting it changes nothing."""
-        return False
+        """Whether a common name counts as host name where no subjectAltName has one.
+
+        False unless a program sets it, unlike in `ssl`: RFC 9525 section 6.3 says that it never does.
+        """
+        return self._common_name
 
     @hostname_checks_common_name.setter
     def hostname_checks_common_name(self, value: object) -> None:
-        if value:
-            warnings.warn("common names are never checked (RFC 9525 section 6.3)", RuntimeWarning, stacklevel=2)
+        self._common_name = bool(value)
+        self._changed()
+
+    @property
+    def verify_callback(self) -> Callable[[PathReview], None] | None:
+        """Called with the best path to the peer's certificate and what is wrong with it, before the verdict.
+
+        It may refuse the path (`PathReview.refuse`), and override a problem by naming it. Not in `ssl`.
+        """
+        return self._verify_callback
+
+    @verify_callback.setter
+    def verify_callback(self, callback: Callable[[PathReview], None] | None) -> None:
+        if callback is not None and not callable(callback):
+            raise TypeError("not a callable object")
+        self._verify_callback = callback
+        self._changed()
 
     # Protocol
 

@@ -1,4 +1,4 @@
-"""What `SSLContext.load_cert_chain` accepts: paths, PEM text, bytes, and objects of `cryptography`.
+"""What `SSLContext.load_cert_chain` accepts: paths, PEM text, bytes, objects of `cryptography`, and store entries.
 
 The loading itself, and the words for what is wrong with a file, are `tlsocket.pki`'s; the exceptions are those of
 `ssl`. A credential's use in the handshake is `tlsocket.handshake`'s part.
@@ -20,7 +20,8 @@ from tlsocket.pki.errors import PkiError
 __all__ = ["CertificateSource", "KeySource", "PasswordSource", "load_credential"]
 
 CertificateSource: TypeAlias = str | bytes | os.PathLike[str] | Any
-"""A path, PEM text, PEM or DER bytes, a certificate of `cryptography`, or several of them, the end entity's first."""
+"""A path, PEM text, PEM or DER bytes, a certificate of `cryptography`, or several of them, the end entity's first;
+or an entry of a certificate store, which brings its key."""
 
 KeySource: TypeAlias = str | bytes | os.PathLike[str] | Any
 """The same for the private key; None: it stands with the certificate."""
@@ -49,6 +50,16 @@ def load_credential(certificate: CertificateSource, key: KeySource | None, passw
 
 
 def _load(certificate: Any, key: Any, password: PasswordSource) -> tuple[tuple[bytes, ...], Any]:
+    if _is_entry(certificate):
+        if key is not None:
+            raise TypeError("keyfile is not given beside an entry of a certificate store, which brings its key")
+        chain_of_entry, key_of_entry = certificate.credentials(password)
+        return chain_of_entry, key_of_entry
+    chain, private_key = _load_given(certificate, key, password)
+    return _with_stores(chain), private_key
+
+
+def _load_given(certificate: Any, key: Any, password: PasswordSource) -> tuple[tuple[bytes, ...], Any]:
     from tlsocket.pki.certificates import certificate_der, load_certificates, load_chain_and_key
     from tlsocket.pki.keys import check_key_fits, load_private_key
 
@@ -68,12 +79,34 @@ def _load(certificate: Any, key: Any, password: PasswordSource) -> tuple[tuple[b
     return tuple(certificate_der(item) for item in chain), private_key
 
 
+def _with_stores(chain: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    """The chain without anything that a DISALLOWED store names, and with the intermediates that CA stores have.
+
+    Most machines have no stores, and there this costs a few looks at folders that do not exist.
+    """
+    from tlsocket.pki.stores.locations import any_store_exists
+
+    if not any_store_exists("DISALLOWED", "CA"):
+        return chain
+    from tlsocket.pki.stores.credentials import complete_chain, refuse_distrusted
+
+    refuse_distrusted(chain)
+    return complete_chain(chain)
+
+
+def _is_entry(source: Any) -> bool:
+    # Told by what it does, so that a program without stores does not load them.
+    return hasattr(source, "thumbprint") and hasattr(source, "credentials")
+
+
 def _plain_source(source: Any, name: str) -> Any:
     """`source` in a form that `pki` knows; what is no source at all is the standard library's TypeError."""
     if source is None and name == "keyfile":
         return None
     if isinstance(source, (bytearray, memoryview)):
         return bytes(source)
+    if name == "certfile" and _is_entry(source):
+        return source
     if isinstance(source, (str, bytes, os.PathLike)) or hasattr(source, "sign") or _is_certificates(source):
         return source
     raise TypeError(f"{name} should be a valid filesystem path")

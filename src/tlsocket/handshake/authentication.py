@@ -8,14 +8,19 @@ configuration).
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Iterable
 from typing import Any
 
 from tlsocket import clock, events
 from tlsocket.config import ClientConfig, Credential, DecisionKind, Role, VerifiedPath
 from tlsocket.crypto import signatures
-from tlsocket.crypto.certificates import certificate_public_key, parse_certificate, shared_der
+from tlsocket.crypto.certificates import (
+    certificate_public_key,
+    demand_digital_signature,
+    parse_certificate,
+    shared_der,
+)
+from tlsocket.crypto.constant_time import same_secret
 from tlsocket.errors import (
     CertificateReason,
     CertificateRejected,
@@ -85,6 +90,7 @@ def accept_certificate(
 ) -> State:
     """The list was accepted: keep it with its key."""
     leaf = parse_certificate(certificates[0])
+    demand_digital_signature(leaf)
     chain = () if path is None else path.chain
     hs.peer_certificate = CertificateAccepted(certificates, chain, certificate_public_key(leaf))
     if path is not None and hs.on_event is not None:
@@ -137,7 +143,7 @@ def verify_finished(hs: Handshake[Any], message: Finished, raw: bytes, secret: T
     """The peer's Finished, under the peer's handshake secret (RFC 9846 section 4.5.3)."""
     if secret is None:
         raise InternalError(detail="Finished without a handshake secret")
-    if not hmac.compare_digest(message.verify_data, secret.verify_data(hs.transcript.digest())):
+    if not same_secret(secret.verify_data(hs.transcript.digest()), message.verify_data):
         raise PeerMisbehaved(Reason.BAD_FINISHED)
     hs.transcript.add(raw)
     if hs.on_event is not None:

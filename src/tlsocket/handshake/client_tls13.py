@@ -229,6 +229,8 @@ def _check_solicited(present: tuple[int, ...], offered: frozenset[int], *, cooki
 def _on_hello_retry_request(hs: ClientHandshake, message: HelloRetryRequest, raw: bytes, suite: CipherSuite) -> State:
     if hs.retry is not None:
         raise PeerMisbehaved(Reason.SECOND_HELLO_RETRY)
+    # What follows answers a ClientHello that is yet to be sent, so the server cannot have sent any of it.
+    hs.reader.demand_record_boundary()
     group, cookie = message.extensions.key_share_group, message.extensions.cookie
     if group is None and cookie is None:
         raise PeerMisbehaved(Reason.HELLO_RETRY_WITHOUT_CHANGE)

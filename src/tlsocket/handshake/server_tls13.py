@@ -8,7 +8,6 @@ messages after Finished (`post_handshake`).
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
@@ -16,6 +15,7 @@ from typing import NamedTuple
 
 from tlsocket import record
 from tlsocket.config import ClientAuthentication, Credential, DecisionKind, Role, ServerConfig
+from tlsocket.crypto.constant_time import same_secret
 from tlsocket.crypto.groups import respond
 from tlsocket.crypto.randomness import random_bytes
 from tlsocket.errors import InternalError, PeerIncompatible, PeerMisbehaved, Reason
@@ -163,7 +163,7 @@ _MAY_CHANGE = frozenset({ExtensionType.PADDING})
 def _check_second_hello(hs: ServerHandshake, first: ClientHello, second: ClientHello) -> None:
     """RFC 9846 section 4.2.2: "the same ClientHello without modification, except as follows"."""
     sent = hs.cookie
-    if sent is not None and not hmac.compare_digest(sent, second.extensions.cookie or b""):
+    if sent is not None and not same_secret(sent, second.extensions.cookie or b""):
         raise PeerMisbehaved(Reason.COOKIE_MISMATCH)
     if sent is None and second.extensions.cookie is not None:
         raise PeerMisbehaved(Reason.COOKIE_MISMATCH, "no cookie was sent")
@@ -299,6 +299,8 @@ def _select_credential(
 
 
 def _send_hello_retry_request(hs: ServerHandshake, hello: ClientHello, choice: Choice) -> State:
+    # RFC 9846 section 5.1: a ClientHello ends its record. What follows answers what we are about to send.
+    hs.reader.demand_record_boundary()
     if hs.config.use_cookie:
         hs.cookie = random_bytes(32)
     group = choice.group if choice.share is None else None
