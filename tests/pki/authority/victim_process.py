@@ -11,7 +11,6 @@ import json
 import os
 import signal
 import sqlite3
-import sys
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -87,4 +86,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
