@@ -83,7 +83,17 @@ def test_a_revoked_intermediate_is_told_with_its_reason() -> None:
         (crl(MIDDLE, extra=[(x509.DeltaCRLIndicator(1), True)]), 36),
         (crl(MIDDLE, extra=[(x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"\x05\x00"), True)]), 36),
     ],
-    ids=["early", "late", "forged", "indirect", "for authorities", "for attributes", "some reasons", "delta", "critical"],
+    ids=[
+        "early",
+        "late",
+        "forged",
+        "indirect",
+        "for authorities",
+        "for attributes",
+        "some reasons",
+        "delta",
+        "critical",
+    ],
 )
 def test_a_list_that_does_not_count_leaves_the_question_open(item: x509.CertificateRevocationList, code: int) -> None:
     error = refusal(RevocationCheck(lists(item), whole_chain=False))
@@ -127,7 +137,11 @@ def test_lists_load_from_pem_der_and_files(tmp_path: Path) -> None:
     assert RevocationLists.load(text).generation == lists(two, one).generation
     assert "2" in repr(RevocationLists.load(text))
     assert "CN=middle" in repr(RevocationList(one.public_bytes(Encoding.DER)))
-    for bad in (b"-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n", b"\x30\x03\x02\x01\x00", text[:200] + b"!"):
+    for bad in (
+        b"-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n",
+        b"\x30\x03\x02\x01\x00",
+        text[:200] + b"!",
+    ):
         with pytest.raises(WrongContent):
             RevocationLists.load(bad)
 
@@ -202,9 +216,7 @@ def test_a_response_of_a_delegate_counts() -> None:
 NOT_DELEGATES = {
     "no right": forge("plain", MIDDLE, ca=False, usage=bits("digital_signature")),
     "right from another": forge("responder", ROOT, ca=False, purposes=[ExtendedKeyUsageOID.OCSP_SIGNING]),
-    "expired": forge(
-        "responder", MIDDLE, ca=False, purposes=[ExtendedKeyUsageOID.OCSP_SIGNING], since=-9, until=-1
-    ),
+    "expired": forge("responder", MIDDLE, ca=False, purposes=[ExtendedKeyUsageOID.OCSP_SIGNING], since=-9, until=-1),
     "key usage": forge(
         "responder", MIDDLE, ca=False, purposes=[ExtendedKeyUsageOID.OCSP_SIGNING], usage=bits("key_encipherment")
     ),
@@ -250,5 +262,3 @@ def test_an_altered_response_does_not_count() -> None:
     error = asked(bytes(data))
     assert error is not None
     assert error.refusal is Refusal.REVOCATION_UNKNOWN
-
-
