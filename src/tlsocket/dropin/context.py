@@ -58,6 +58,7 @@ from tlsocket.dropin.limits import Limits
 from tlsocket.dropin.preferences import Preferences, one_group
 from tlsocket.dropin.sslobject import MemoryBIO, SSLObject
 from tlsocket.dropin.sslsocket import SSLSocket
+from tlsocket.dropin.stores import DistrustWatch, intermediates
 from tlsocket.dropin.trust import TrustSettings
 from tlsocket.dropin.verification import TrustVerifier, profile_for, revocation_for
 from tlsocket.dropin.versions import NOT_BELOW_TLS_1_2, check_maximum, enabled_versions, tls_version
@@ -306,6 +307,8 @@ class SSLContext(Callbacks, Preferences, Limits):
             profile=profile_for(flags, self._common_name),
             revocation=revocation_for(flags, self._trust.lists()),
             callback=self._verify_callback,
+            intermediates=intermediates(),
+            distrust=DistrustWatch(),
         )
 
     def _client_config(self) -> ClientConfig:
