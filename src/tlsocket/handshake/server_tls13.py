@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from tlsocket import record
 from tlsocket.config import ClientAuthentication, Credential, DecisionKind, Role, ServerConfig
-from tlsocket.crypto.constant_time import same_secret
+from tlsocket.crypto.comparison import equal
 from tlsocket.crypto.groups import respond
 from tlsocket.crypto.randomness import random_bytes
 from tlsocket.errors import InternalError, PeerIncompatible, PeerMisbehaved, Reason
@@ -161,7 +161,7 @@ _MAY_CHANGE = frozenset({ExtensionType.PADDING})
 def _check_second_hello(hs: ServerHandshake, first: ClientHello, second: ClientHello) -> None:
     """RFC 9846 section 4.2.2: "the same ClientHello without modification, except as follows"."""
     sent = hs.cookie
-    if sent is not None and not same_secret(sent, second.extensions.cookie or b""):
+    if sent is not None and not equal(sent, second.extensions.cookie or b""):
         raise PeerMisbehaved(Reason.COOKIE_MISMATCH)
     if sent is None and second.extensions.cookie is not None:
         raise PeerMisbehaved(Reason.COOKIE_MISMATCH, "no cookie was sent")
