@@ -7,7 +7,7 @@ asks nothing of its listener, and carries no secret.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
 from tlsocket.config import Role
@@ -35,7 +35,10 @@ __all__ = [
     "HelloRetryRequestSent",
     "KeyExchangeReceived",
     "KeyExchangeSent",
+    "KeysInstalled",
     "KeysUpdated",
+    "MessageReceived",
+    "MessageSent",
     "Negotiated",
     "ServerHelloReceived",
     "ServerHelloSent",
@@ -258,8 +261,38 @@ class CloseNotifyReceived:
     """The peer sends no more data (RFC 9846 section 6.1)."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Message:
+    content_type: int
+    """22: one handshake message with its header; 20: a change_cipher_spec."""
+    data: bytes = field(repr=False)
+    at: float
+    """When, as `tlsocket.clock.monotonic` tells it."""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageSent(_Message):
+    """A message as it is on the wire, before protection: queued for the record layer, or sealed just now."""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageReceived(_Message):
+    """A whole handshake message as it came, before anybody looked at it."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeysInstalled:
+    """Everything that follows in this direction is under other keys; the first ones are those of the handshake."""
+
+    sending: bool
+    at: float
+
+
 Event: TypeAlias = (
-    ClientHelloSent
+    MessageSent
+    | MessageReceived
+    | KeysInstalled
+    | ClientHelloSent
     | ClientHelloReceived
     | HelloRetryRequestSent
     | HelloRetryRequestReceived

@@ -176,6 +176,7 @@ class SSLContext(Callbacks, Preferences, Limits):
         self._key_log = None
         self._budgets = DEFAULT_BUDGETS
         self._record_size_limit = self._max_fragment_length = None
+        self._message_callback = None
         self._sni_callback = None
         self._client_hello_callback = None
         self._client_certificate_callback = None
@@ -243,7 +244,7 @@ class SSLContext(Callbacks, Preferences, Limits):
             return None
         return hostname.encode("idna").decode("ascii") if isinstance(hostname, str) else hostname.decode("ascii")
 
-    def _connection(self, server_side: bool, server_hostname: str | None) -> Connection:
+    def _connection(self, server_side: bool, server_hostname: str | None, owner: object) -> Connection:
         """A new connection under the present settings."""
         self._check_role(server_side)
         if server_hostname is not None:
@@ -258,8 +259,8 @@ class SSLContext(Callbacks, Preferences, Limits):
         with _statistics_lock:
             self._statistics["accept" if server_side else "connect"] += 1
         if server_side:
-            return Connection(self._server_config(), on_event=self.on_event)
-        return Connection(self._client_config(), server_name=server_hostname, on_event=self.on_event)
+            return Connection(self._server_config(), on_event=self._listener(owner))
+        return Connection(self._client_config(), server_name=server_hostname, on_event=self._listener(owner))
 
     def _check_role(self, server_side: bool) -> None:
         if server_side and self._protocol == PROTOCOL_TLS_CLIENT:
