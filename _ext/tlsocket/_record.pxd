@@ -116,6 +116,7 @@ cdef class RecordReader:
     cdef bint seen_record
     cdef bint plaintext_alert
     cdef public bint change_cipher_spec_allowed
+    cdef public Py_ssize_t early_data_left   # bytes of early data that are skipped; negative: none is
     cdef public Py_ssize_t max_handshake_message
     cdef readonly int last_errno
 
@@ -130,6 +131,10 @@ cdef class RecordReader:
         self, unsigned char* record, Py_ssize_t length,
         unsigned char* destination, Py_ssize_t size, Py_ssize_t capacity, Py_ssize_t* produced, object owner
     ) except -100
+    cdef int open_after_early_data(
+        self, Protection protection, unsigned char* record, Py_ssize_t length, object owner
+    ) except -100
+    cdef int skip_early_data(self, Py_ssize_t length) except -1
     cdef int deliver_handshake(self, object owner) except -100
     cdef int take_alert(self, const unsigned char* content, Py_ssize_t length, object owner) except -100
     cdef int take_plaintext(self, unsigned char* record, Py_ssize_t length, object owner) except -100

@@ -112,6 +112,9 @@ class RecordReader:
         `plaintext_alert`: an unprotected alert is still accepted until the first record opens.
         """
     change_cipher_spec_allowed: bool
+    early_data_left: int
+    """Bytes of records that are dropped because they do not open (or, without keys, because they are protected), until
+    one does open: early data that a server does not accept (RFC 9846 section 4.3.10). Negative: none."""
     def open_application(self) -> None:
         """Application data is accepted from now on."""
     max_handshake_message: int
