@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 
 from tlsocket import messages
 from tlsocket.errors import TLSError
-from tlsocket.extensions import ClientHelloExtensions, KeyShareEntry
+from tlsocket.extensions import ClientHelloExtensions, KeyShareEntry, OfferedPsks, PskIdentity
 from tlsocket.messages import ClientHello, client_hello
 from tlsocket.wire import Reader
+
+PSK = OfferedPsks((PskIdentity(b"p"),), (bytes(32),))
 
 
 def hello(seed: int, shares: tuple[tuple[int, int], ...] = ((0x001D, 32),), **extensions: object) -> ClientHello:
@@ -97,7 +99,7 @@ def test_any_hello_in_between_changes_nothing(places: list[tuple[int, int]], two
 
 
 @pytest.mark.parametrize(
-    "extensions", [{"cookie": b"c"}, {"session_ticket": b"t"}, {"unknown": ((0x0A0A, b""),)}, {"pre_shared_key": b"p"}]
+    "extensions", [{"cookie": b"c"}, {"session_ticket": b"t"}, {"unknown": ((0x0A0A, b""),)}, {"pre_shared_key": PSK}]
 )
 def test_keeps_nothing_made_for_one_connection(extensions: dict[str, object]) -> None:
     """Cookies, tickets and what we do not know would fill the memory with what never comes again."""

@@ -7,6 +7,7 @@ are `tlsocket.pki`'s.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cryptography import x509
@@ -17,7 +18,8 @@ from cryptography.x509.oid import PublicKeyAlgorithmOID
 
 from tlsocket.errors import InvalidMessage, PeerMisbehaved, Reason
 
-__all__ = ["PSSPublicKey", "PublicKey", "certificate_public_key", "clear_cache", "parse_certificate", "shared_der"]
+__all__ = ["PSSPublicKey", "PublicKey", "certificate_public_key", "clear_cache", "parse_certificate",
+           "shared_der", "validity"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,19 @@ def _remember(der: bytes, certificate: x509.Certificate) -> None:
         _old = _young
         _young = {}
     _young[der] = certificate, der
+
+
+def validity(certificates: Iterable[bytes]) -> tuple[float, float]:
+    """From when until when all of these are valid, in seconds since 1970. InvalidMessage for what is no certificate."""
+    start, end = float("-inf"), float("inf")
+    for der in certificates:
+        certificate = parse_certificate(der)
+        try:
+            start = max(start, certificate.not_valid_before_utc.timestamp())
+            end = min(end, certificate.not_valid_after_utc.timestamp())
+        except _PARSE_ERRORS as error:
+            raise InvalidMessage(Reason.INVALID_CERTIFICATE_ENCODING, str(error)) from None
+    return start, end
 
 
 def clear_cache() -> None:

@@ -13,6 +13,7 @@ from tlsocket.extensions.blocks import (
     ServerHelloExtensions,
 )
 from tlsocket.extensions.key_exchange import KeyShareEntry
+from tlsocket.extensions.pre_shared_key import OfferedPsks, PskIdentity
 from tlsocket.extensions.server_name import is_host_name
 from tlsocket.extensions.table import TABLE, Placement
 
@@ -27,7 +28,9 @@ __all__ = [
     "HelloRetryRequestExtensions",
     "KeyShareEntry",
     "NewSessionTicketExtensions",
+    "OfferedPsks",
     "Placement",
+    "PskIdentity",
     "ServerHelloExtensions",
     "is_host_name",
 ]

@@ -20,7 +20,6 @@ from tlsocket.extensions.key_exchange import (
     NAMED_GROUP_LIST,
     PSK_KEY_EXCHANGE_MODES,
     SELECTED_GROUP,
-    SELECTED_IDENTITY,
     SERVER_SHARE,
     KeyShareEntry,
 )
@@ -31,6 +30,7 @@ from tlsocket.extensions.negotiation import (
     RECORD_SIZE_LIMIT,
     SELECTED_VERSION,
 )
+from tlsocket.extensions.pre_shared_key import OFFERED_PSKS, SELECTED_IDENTITY, OfferedPsks
 from tlsocket.extensions.server_name import SERVER_NAME_LIST
 from tlsocket.extensions.table import Placement, forbidden_in
 from tlsocket.registry import ExtensionType as E
@@ -50,7 +50,7 @@ __all__ = [
 class ClientHelloExtensions(ExtensionBlock):
     """What a client offers and asks for.
 
-    `status_request`, `session_ticket` and `pre_shared_key` are the extension's data as it came.
+    `status_request` and `session_ticket` are the extension's data as it came.
     """
 
     server_name: str | None = None
@@ -71,7 +71,7 @@ class ClientHelloExtensions(ExtensionBlock):
     record_size_limit: int | None = None
     post_handshake_auth: bool = False
     early_data: bool = False
-    pre_shared_key: bytes | None = None
+    pre_shared_key: OfferedPsks | None = None
 
     vector: ClassVar[str] = "ClientHello.extensions"
     forbidden: ClassVar[frozenset[int]] = forbidden_in(Placement.CH)
@@ -95,7 +95,7 @@ class ClientHelloExtensions(ExtensionBlock):
         int(E.RECORD_SIZE_LIMIT): ("record_size_limit", RECORD_SIZE_LIMIT),
         int(E.POST_HANDSHAKE_AUTH): ("post_handshake_auth", EMPTY),
         int(E.EARLY_DATA): ("early_data", EMPTY),
-        int(E.PRE_SHARED_KEY): ("pre_shared_key", RAW),
+        int(E.PRE_SHARED_KEY): ("pre_shared_key", OFFERED_PSKS),
     }
 
 

@@ -33,6 +33,7 @@ class Labels:
     traffic_upd: bytes
     derived: bytes
     ext_binder: bytes
+    imp_binder: bytes
     res_binder: bytes
     # Prefixes.
     c_e_traffic: bytes
@@ -70,6 +71,7 @@ def _labels(suite: CipherSuite) -> Labels:
         traffic_upd=whole(b"traffic upd"),
         derived=derived,
         ext_binder=whole(b"ext binder", algorithm.empty_digest),
+        imp_binder=whole(b"imp binder", algorithm.empty_digest),
         res_binder=whole(b"res binder", algorithm.empty_digest),
         c_e_traffic=prefix(b"c e traffic"),
         e_exp_master=prefix(b"e exp master"),

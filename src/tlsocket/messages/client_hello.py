@@ -128,7 +128,7 @@ def _keep(data: bytes, hello: ClientHello) -> None:
     extensions = hello.extensions
     if extensions.key_share is None or extensions.unknown:
         return
-    if not (extensions.cookie is extensions.pre_shared_key is extensions.session_ticket is None):
+    if not (extensions.cookie is extensions.session_ticket is None and extensions.pre_shared_key is None):
         return
     shares = _share_places(data, hello)
     if len(_known) >= _KEPT or len(_layouts) >= _KEPT:
