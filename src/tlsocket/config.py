@@ -16,12 +16,16 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from tlsocket.crypto.groups import SUPPORTED_GROUPS
+from tlsocket.crypto.randomness import random_bytes
 from tlsocket.crypto.signatures import DEFAULT_SIGNATURE_SCHEMES, Signer, schemes_for_key
 from tlsocket.crypto.suites import DEFAULT_TLS13_SUITES, TLS13_SUITES
 from tlsocket.errors import ApiMisuse
+from tlsocket.key_schedule.external_psk import PreSharedKey
 from tlsocket.messages import Certificate, CertificateEntry
 
 __all__ = [
+    "MAXIMUM_TICKETS",
+    "SEVEN_DAYS",
     "Budgets",
     "ClientAuthentication",
     "ClientConfig",
@@ -30,6 +34,8 @@ __all__ = [
     "PeerVerifier",
     "Role",
     "ServerConfig",
+    "SessionCache",
+    "TicketStore",
     "VerifiedPath",
 ]
 
@@ -37,6 +43,13 @@ __all__ = [
 # rsa_pkcs1_sha256, _sha384, _sha512: for signatures in certificates only (RFC 9846 section 4.3.3), where most
 # authorities still use them. A CertificateVerify with one of them is refused by `tlsocket.crypto.signatures.verify`.
 _CERTIFICATE_SCHEMES = (0x0401, 0x0501, 0x0601)
+
+
+SEVEN_DAYS = 604800
+"""RFC 9846 section 4.7.1: no ticket is used for longer, whatever its ticket_lifetime says."""
+
+MAXIMUM_TICKETS = 16
+"""On one connection."""
 
 
 class Role(enum.Enum):
@@ -82,6 +95,10 @@ class Budgets:
     """Tickets kept for later; the oldest gives way."""
     warnings: int = 4
     """Alerts that do not end the connection (user_canceled)."""
+    psk_identities: int = 8
+    """Identities of a client's pre_shared_key that a server looks at; it passes over the rest."""
+    early_data_skipped: int = 20480
+    """Bytes of records of early data that a server skips, having accepted none (RFC 9846 section 4.3.10)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +115,37 @@ class PeerVerifier(Protocol):
         self, certificates: Sequence[bytes], *, server_name: str | None, role_of_peer: Role, now: float
     ) -> VerifiedPath:
         """Return the verified path; `server_name` None means that no name is to be checked."""
+        ...
+
+
+class TicketStore(Protocol):
+    """Where a server's sessions live: sealed in the tickets themselves, or in a cache (RFC 9846 section 4.7.1).
+
+    Both methods may be called by several threads at once.
+    """
+
+    def issue(self, state: bytes, lifetime: int) -> bytes | None:
+        """A ticket that stands for `state`, for so many seconds; None: there is none to be had."""
+        ...
+
+    def redeem(self, ticket: bytes) -> bytes | None:
+        """The state that a ticket stands for; None when nobody knows (any more) what it is."""
+        ...
+
+    def expired(self) -> None:
+        """A ticket redeemed turned out to be too old: for the statistics."""
+        ...
+
+
+class SessionCache(Protocol):
+    """Where a client keeps its sessions, as `tlsocket.handshake.sessions.Session`. Used by several threads at once."""
+
+    def add(self, session: Any) -> None:
+        """Keep a session that has a ticket."""
+        ...
+
+    def take(self, server_name: str | None, usable: Callable[[Any], bool]) -> Any | None:
+        """Hand out the latest session with this server that is usable, and forget it: a ticket is used once."""
         ...
 
 
@@ -146,6 +194,8 @@ class _Config:
     """Gets the lines of RFC 9850."""
     suspend_for: frozenset[DecisionKind] = frozenset()
     """Decisions that the application takes with `Connection.resume`."""
+    token: bytes = field(default_factory=lambda: random_bytes(16), init=False, repr=False)
+    """Stands for this very configuration where what it demands cannot be told from another's (see `sessions`)."""
     cache: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
     """Results of pure functions of this configuration; bounded by whoever writes to it."""
 
@@ -167,6 +217,10 @@ class ClientConfig(_Config):
     """Groups to send key shares for at once; None: the first of `groups`; empty: ask the server to choose."""
     check_name: bool = True
     """Whether the verifier is given the server's name."""
+    session_cache: SessionCache | None = None
+    """Where sessions are kept and looked up by the server's name; None: only those are resumed that are given."""
+    offer_psks: Callable[[str | None], Sequence[PreSharedKey]] | None = None
+    """External pre-shared keys to offer to the server of this name."""
 
     def __post_init__(self) -> None:
         _Config.__post_init__(self)
@@ -189,12 +243,23 @@ class ServerConfig(_Config):
     client_authentication: ClientAuthentication = ClientAuthentication.NONE
     use_cookie: bool = False
     """Put a cookie into HelloRetryRequest (RFC 9846 section 4.3.2)."""
+    ticket_store: TicketStore | None = None
+    """None: nothing is resumed."""
     send_tickets: int = 0
-    """Resumption is not implemented: must be 0."""
+    """Session tickets after a full handshake; after a resumed one a single ticket, if any."""
+    ticket_lifetime: int = 7200
+    """Seconds that a ticket is good for; at most seven days (RFC 9846 section 4.7.1)."""
+    session_lifetime: int = 86400
+    """Seconds after which a chain of resumptions needs a full handshake again, however fresh its last ticket."""
+    find_psk: Callable[[bytes], PreSharedKey | None] | None = None
+    """The external pre-shared key of an identity; None as its answer: there is none."""
 
     def __post_init__(self) -> None:
         _Config.__post_init__(self)
-        _demand(self.send_tickets == 0, "session tickets are not issued")
+        _demand(0 <= self.send_tickets <= MAXIMUM_TICKETS, f"0 to {MAXIMUM_TICKETS} tickets can be sent")
+        _demand(not self.send_tickets or self.ticket_store is not None, "session tickets need a ticket_store")
+        _demand(0 < self.ticket_lifetime <= SEVEN_DAYS, "a ticket lives for 1 to 604800 seconds")
+        _demand(self.session_lifetime > 0, "a session lives for at least a second")
 
 
 def _demand(condition: bool, complaint: str) -> None:

@@ -1,19 +1,19 @@
 """Authentication messages of both roles: Certificate, CertificateVerify, Finished (RFC 9846 section 4.5).
 
-The only module that makes proofs (`tlsocket.handshake.proofs`): each function either returns one or raises. Not here:
-the choice of our own credential (`credentials`), and what makes a certification path (the verifier of the
+Makes proofs (`tlsocket.handshake.proofs`), as only `psk` does too: each function either returns one or raises. Not
+here: the choice of our own credential (`credentials`), and what makes a certification path (the verifier of the
 configuration).
 """
 
 from __future__ import annotations
 
-import hmac
 from typing import Any
 
 from tlsocket import clock, events
 from tlsocket.config import ClientConfig, Credential, DecisionKind, Role, VerifiedPath
 from tlsocket.crypto import signatures
 from tlsocket.crypto.certificates import certificate_public_key, parse_certificate, shared_der
+from tlsocket.crypto.comparison import equal
 from tlsocket.errors import (
     CertificateReason,
     CertificateRejected,
@@ -129,7 +129,7 @@ def verify_finished(hs: Handshake[Any], message: Finished, raw: bytes, secret: T
     """The peer's Finished, under the peer's handshake secret (RFC 9846 section 4.5.3)."""
     if secret is None:
         raise InternalError(detail="Finished without a handshake secret")
-    if not hmac.compare_digest(message.verify_data, secret.verify_data(hs.transcript.digest())):
+    if not equal(message.verify_data, secret.verify_data(hs.transcript.digest())):
         raise PeerMisbehaved(Reason.BAD_FINISHED)
     hs.transcript.add(raw)
     if hs.on_event is not None:

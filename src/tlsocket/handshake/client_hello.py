@@ -16,6 +16,7 @@ from tlsocket.crypto.randomness import random_bytes
 from tlsocket.extensions import ClientHelloExtensions, KeyShareEntry
 from tlsocket.handshake.negotiation import remember
 from tlsocket.messages import ClientHello
+from tlsocket.registry.psk_key_exchange_modes import PskKeyExchangeMode
 from tlsocket.registry.versions import ProtocolVersion
 
 __all__ = ["Template", "hello_again", "template_for"]
@@ -34,6 +35,8 @@ class Template:
     share_places: tuple[slice, ...]
     offered: frozenset[int]
     """Types of the extensions in it: the only ones the server may answer (RFC 9846 section 4.3)."""
+    extensions_at: int
+    """Where the length of the extensions stands: pre_shared_key is put behind them (`tlsocket.handshake.psk`)."""
 
     def fill(self, random: bytes, session_id: bytes, shares: Mapping[int, KeyShare]) -> bytes:
         """The message with this random, session id and these key shares."""
@@ -70,6 +73,9 @@ def _template(config: ClientConfig, server_name: str | None) -> Template:
             key_share=entries,
             alpn=config.alpn_protocols or None,
             certificate_authorities=config.certificate_authorities or None,
+            # RFC 9846 section 4.3.9: it "restricts both the use of PSKs offered in this ClientHello and those which the
+            # server might supply via NewSessionTicket", so it is there without a PSK too.
+            psk_key_exchange_modes=(PskKeyExchangeMode.PSK_DHE_KE,),
         ),
     )
     encoded = hello.encode()
@@ -77,7 +83,9 @@ def _template(config: ClientConfig, server_name: str | None) -> Template:
     for entry in entries:
         start = encoded.index(entry.key_exchange)
         places.append(slice(start, start + len(entry.key_exchange)))
-    return Template(hello, encoded, groups, tuple(places), frozenset(hello.extensions.present))
+    # Behind header, version, random, session id, suites and compression methods, each vector with its length.
+    extensions_at = 38 + 1 + len(hello.legacy_session_id) + 2 + 2 * len(hello.cipher_suites) + 2
+    return Template(hello, encoded, groups, tuple(places), frozenset(hello.extensions.present), extensions_at)
 
 
 def hello_again(
@@ -87,7 +95,8 @@ def hello_again(
     shares: Mapping[int, KeyShare],
     cookie: bytes | None,
 ) -> bytes:
-    """The second ClientHello: the first but for key_share and cookie (RFC 9846 section 4.2.2)."""
+    """The second ClientHello, still without pre_shared_key: the first but for key_share and cookie (RFC 9846 section
+    4.2.2)."""
     hello = replace(
         template.hello,
         random=random,

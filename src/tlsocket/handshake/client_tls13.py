@@ -1,15 +1,15 @@
 """A client's handshake in TLS 1.3: one function for each message (RFC 9846 sections 4.2 to 4.5, appendix A.1).
 
 Each is called only when `transitions` allows its message, checks what the RFC tells a client to check, and returns the
-state that follows. `K_send` and `K_recv` in comments are the RFC's notation. Not here: TLS 1.2, resumption, messages
-after Finished (`post_handshake`).
+state that follows. `K_send` and `K_recv` in comments are the RFC's notation. Not here: TLS 1.2, what is behind a
+pre-shared key (`psk`, `sessions`), messages after Finished (`post_handshake`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from tlsocket import record
+from tlsocket import clock, record
 from tlsocket.config import ClientConfig, Credential, DecisionKind, Role
 from tlsocket.crypto.groups import KeyShare, generate
 from tlsocket.crypto.randomness import random_bytes
@@ -37,7 +37,9 @@ from tlsocket.handshake.credentials import scheme_for, select_client_credential
 from tlsocket.handshake.decisions import CertificateDecision, SignatureDecision, Suspended
 from tlsocket.handshake.flight import Flight
 from tlsocket.handshake.machine import Handshake
-from tlsocket.handshake.proofs import AuthenticatedPeer, FinishedValid
+from tlsocket.handshake.proofs import AuthenticatedPeer, FinishedValid, PreSharedKeyPeer
+from tlsocket.handshake.psk import Offer, accept_choice, add_offers, offers_of
+from tlsocket.handshake.sessions import Session, SessionOrigin, client_binding
 from tlsocket.handshake.states import ClientState, State
 from tlsocket.key_schedule import EarlySecret
 from tlsocket.messages import (
@@ -69,8 +71,11 @@ class ClientHandshake(Handshake[ClientConfig]):
         "certificate_request",
         "finished",
         "keys_ready",
+        "offered",
+        "offers",
         "receive_protection",
         "retry",
+        "session",
         "session_id",
         "shares",
         "signature_scheme",
@@ -80,7 +85,6 @@ class ClientHandshake(Handshake[ClientConfig]):
     role = Role.CLIENT
     start_state = ClientState.START
     connected_state = ClientState.CONNECTED
-    resumable = True
 
     def __init__(
         self,
@@ -92,6 +96,11 @@ class ClientHandshake(Handshake[ClientConfig]):
     ) -> None:
         super().__init__(config, reader, writer, on_event, server_name)
         self.template: Template | None = None
+        self.session: Session | None = None
+        """To resume, if it can be; to be set before `start`."""
+        self.offers: tuple[Offer, ...] = ()
+        self.offered: frozenset[int] = frozenset()
+        """Types of the extensions in our ClientHello."""
         self.session_id = b""
         self.shares: dict[int, KeyShare] = {}
         self.retry: HelloRetryRequest | None = None
@@ -109,6 +118,25 @@ class ClientHandshake(Handshake[ClientConfig]):
     def start(self) -> None:
         """Queue the ClientHello."""
         self.run_own_steps()
+
+    def session_origin(self) -> SessionOrigin | None:
+        """What the sessions of the tickets that may come have in common; None: none may come."""
+        secret, suite, peer = self.resumption, self.suite, self.peer
+        if secret is None or suite is None:
+            return None
+        authenticated_at = peer.authenticated_at if isinstance(peer, PreSharedKeyPeer) else clock.now()
+        return SessionOrigin(
+            version=ProtocolVersion.TLS_1_3,
+            cipher_suite=suite.code,
+            server_name=self.server_name,
+            alpn=self.alpn,
+            signature_scheme=self.peer_signature_scheme or 0,
+            peer_certificates=self.peer_certificates,
+            verified_path=self.verified_path,
+            authenticated_at=authenticated_at,
+            binding=client_binding(self.config),
+            secret=secret.secret,
+        )
 
     def prepare_to_fail(self) -> None:
         """RFC 9846 appendix A.1: clients "SHOULD first rekey to the handshake keys if possible" before an alert."""
@@ -128,11 +156,19 @@ def _send_client_hello(hs: ClientHandshake) -> State:
         hs.session_id = random[32:] if hs.config.middlebox_compatibility else b""
         hs.shares = {group: generate(group) for group in template.share_groups}
         message = template.fill(hs.client_random, hs.session_id, hs.shares)
+        hs.offers = offers_of(hs.config, hs.session, hs.server_name)
     else:
         if hs.config.middlebox_compatibility:
             hs.send_change_cipher_spec()
         cookie = hs.retry.extensions.cookie
         message = hello_again(template, hs.client_random, hs.session_id, hs.shares, cookie)
+        # RFC 9846 section 4.2.4: the client "SHOULD NOT offer any pre-shared keys associated with a hash other than
+        # that of the selected cipher suite".
+        hs.offers = tuple([offer for offer in hs.offers if hs.suite is not None and offer.algorithm is hs.suite.hash])
+    hs.offered = template.offered
+    if hs.offers:
+        message = add_offers(message, template.extensions_at, hs.offers, hs.transcript)
+        hs.offered |= _PRE_SHARED_KEY
     hs.transcript.add(message)
     hs.writer.queue(ContentType.HANDSHAKE, message)
     hs.reader.change_cipher_spec_allowed = True
@@ -146,9 +182,13 @@ def _send_client_hello(hs: ClientHandshake) -> State:
                 groups=hs.config.groups,
                 key_share_groups=tuple(hs.shares),
                 alpn=hs.config.alpn_protocols,
+                pre_shared_keys=len(hs.offers),
             )
         )
     return ClientState.WAIT_SH
+
+
+_PRE_SHARED_KEY = frozenset({ExtensionType.PRE_SHARED_KEY})
 
 
 def _name_to_send(name: str | None) -> str | None:
@@ -194,7 +234,7 @@ def _check_hello(hs: ClientHandshake, message: ServerHello | HelloRetryRequest) 
         raise PeerMisbehaved(Reason.VERSION_NOT_OFFERED, describe(ProtocolVersion, version))
     if message.legacy_version != ProtocolVersion.TLS_1_2:
         raise PeerMisbehaved(Reason.UNSUPPORTED_VERSION, f"legacy_version 0x{message.legacy_version:04x}")
-    _check_solicited(message.extensions.present, _offered(hs).offered, cookie=isinstance(message, HelloRetryRequest))
+    _check_solicited(message.extensions.present, hs.offered, cookie=isinstance(message, HelloRetryRequest))
     if message.legacy_session_id_echo != hs.session_id:
         raise PeerMisbehaved(Reason.SESSION_ID_NOT_ECHOED)
     if message.legacy_compression_method != 0:
@@ -239,6 +279,7 @@ def _on_parameters(hs: ClientHandshake, message: ServerHello, raw: bytes, suite:
     if hs.suite is not None and suite is not hs.suite:
         raise PeerMisbehaved(Reason.CIPHER_SUITE_CHANGED, suite.name)
     entry = message.extensions.key_share
+    early_secret = _accept_pre_shared_key(hs, message, suite)
     if entry is None:
         raise PeerMisbehaved(Reason.MISSING_EXTENSION, "key_share")
     share = hs.shares.get(entry.group)
@@ -254,11 +295,31 @@ def _on_parameters(hs: ClientHandshake, message: ServerHello, raw: bytes, suite:
     hs.group = entry.group
     hs.transcript.add(raw)
     hs.transcript.start(suite.hash)
-    _, server_secret = hs.derive_handshake_secrets(EarlySecret(suite).handshake(shared_secret))
+    _, server_secret = hs.derive_handshake_secrets(early_secret.handshake(shared_secret, suite))
     hs.receive_protection = record.install_receive_key(hs.reader, server_secret)  # K_recv = handshake
     if hs.on_event is not None:
-        hs.on_event(ServerHelloReceived(ProtocolVersion.TLS_1_3, suite, entry.group))
+        with_psk = isinstance(hs.peer, PreSharedKeyPeer)
+        hs.on_event(ServerHelloReceived(ProtocolVersion.TLS_1_3, suite, entry.group, with_psk))
     return ClientState.WAIT_EE
+
+
+def _accept_pre_shared_key(hs: ClientHandshake, message: ServerHello, suite: CipherSuite) -> EarlySecret:
+    """The Early Secret of the key that the server chose, or of none."""
+    selected, offers = message.extensions.pre_shared_key, hs.offers
+    hs.offers = ()
+    if selected is None:
+        if hs.config.verifier is None and any(offer.external is not None for offer in offers):
+            # Nothing would tell this server from an impostor's: the key was all that the client had to go by.
+            raise PeerIncompatible(Reason.PSK_REQUIRED)
+        hs.resumable = True
+        return EarlySecret(suite)
+    key_share = message.extensions.key_share is not None
+    early_secret, peer = accept_choice(offers, selected, suite, key_share=key_share)
+    hs.peer = peer
+    hs.peer_certificates = peer.certificates
+    # The sessions that might come of an external key would outlive it.
+    hs.resumable = peer.external_identity is None
+    return early_secret
 
 
 # WAIT_EE
@@ -273,6 +334,8 @@ def _on_encrypted_extensions(hs: ClientHandshake, message: EncryptedExtensions, 
     hs.transcript.add(raw)
     if hs.on_event is not None:
         hs.on_event(EncryptedExtensionsReceived(hs.alpn))
+    if isinstance(hs.peer, PreSharedKeyPeer):
+        return ClientState.WAIT_FINISHED
     return ClientState.WAIT_CERT_CR
 
 
@@ -375,7 +438,7 @@ def _finish_client_flight(hs: ClientHandshake, signature: bytes) -> State:
     secrets, flight, receive_protection = hs.application_secrets, hs.flight, hs.receive_protection
     if hs.finished is None or secrets is None or flight is None or receive_protection is None:
         raise InternalError(detail="no Finished")
-    if not isinstance(hs.peer, AuthenticatedPeer):
+    if not isinstance(hs.peer, (AuthenticatedPeer, PreSharedKeyPeer)):
         raise InternalError(detail="the server did not authenticate")
     if hs.credential is not None:
         add_certificate_verify(hs, hs.signature_scheme, signature)

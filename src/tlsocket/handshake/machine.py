@@ -18,10 +18,24 @@ from tlsocket.events import CertificateRejected, Event, HandshakeCompleted, Nego
 from tlsocket.handshake.decisions import Decision, Suspended, VerdictDecision
 from tlsocket.handshake.flight import Flight
 from tlsocket.handshake.post_handshake import PostHandshake
-from tlsocket.handshake.proofs import AnonymousPeer, AuthenticatedPeer, CertificateAccepted, FinishedValid
+from tlsocket.handshake.proofs import (
+    AnonymousPeer,
+    AuthenticatedPeer,
+    CertificateAccepted,
+    FinishedValid,
+    PreSharedKeyPeer,
+)
+from tlsocket.handshake.sessions import SessionOrigin
 from tlsocket.handshake.states import State
 from tlsocket.handshake.transitions import FOLLOWERS, TRANSITIONS
-from tlsocket.key_schedule import ApplicationSecrets, HandshakeSecret, MainSecret, TrafficSecret, keylog
+from tlsocket.key_schedule import (
+    ApplicationSecrets,
+    HandshakeSecret,
+    MainSecret,
+    ResumptionSecret,
+    TrafficSecret,
+    keylog,
+)
 from tlsocket.record import Protection, RecordReader, RecordWriter
 from tlsocket.registry.content_types import ContentType, HandshakeType
 from tlsocket.registry.versions import ProtocolVersion
@@ -70,6 +84,8 @@ class Handshake(Generic[C]):
         "peer_certificate",
         "peer_certificates",
         "reader",
+        "resumable",
+        "resumption",
         "server_name",
         "server_secret",
         "state",
@@ -82,8 +98,6 @@ class Handshake(Generic[C]):
     role: ClassVar[Role]
     start_state: ClassVar[State]
     connected_state: ClassVar[State]
-    resumable: ClassVar[bool]
-    """Whether a resumption secret is of any use."""
     handlers: ClassVar[Mapping[int, Handler]]
     own_steps: ClassVar[Mapping[State, OwnStep]]
 
@@ -115,7 +129,10 @@ class Handshake(Generic[C]):
         self.peer_certificates: tuple[bytes, ...] = ()
         """As the peer sent them, accepted or not."""
         self.peer_certificate: CertificateAccepted | None = None
-        self.peer: AuthenticatedPeer | AnonymousPeer | None = None
+        self.peer: AuthenticatedPeer | PreSharedKeyPeer | AnonymousPeer | None = None
+        self.resumable = False
+        """Whether a resumption secret is of any use."""
+        self.resumption: ResumptionSecret | None = None
         self.handshake_secret: HandshakeSecret | None = None
         self.client_secret: TrafficSecret | None = None
         self.server_secret: TrafficSecret | None = None
@@ -224,7 +241,10 @@ class Handshake(Generic[C]):
         return secrets
 
     def complete(
-        self, peer: AuthenticatedPeer | AnonymousPeer, _finished: FinishedValid, receive_protection: Protection
+        self,
+        peer: AuthenticatedPeer | PreSharedKeyPeer | AnonymousPeer,
+        _finished: FinishedValid,
+        receive_protection: Protection,
     ) -> State:
         """Both Finished messages are in the transcript, and here are the proofs: application data may flow."""
         secrets, main_secret, suite = self.application_secrets, self.main_secret, self.suite
@@ -232,27 +252,31 @@ class Handshake(Generic[C]):
             raise InternalError(detail="the key schedule is not complete")
         is_client = self.role is Role.CLIENT
         # A server that issues no tickets has no use for it.
-        resumption = main_secret.resumption_secret(self.transcript.digest()) if self.resumable else None
+        external = peer.external_identity if isinstance(peer, PreSharedKeyPeer) else None
+        if self.resumable:
+            self.resumption = main_secret.resumption_secret(self.transcript.digest())
         negotiated = Negotiated(
             version=ProtocolVersion.TLS_1_3,
             cipher_suite=suite,
             group=self.group,
-            signature_scheme=peer.signature.scheme if isinstance(peer, AuthenticatedPeer) else None,
+            signature_scheme=self.peer_signature_scheme,
             own_signature_scheme=self.own_signature_scheme,
             own_certificates=() if self.credential is None else self.credential.certificate_chain,
             common_cipher_suites=self.common_cipher_suites,
             alpn=self.alpn,
             server_name=self.server_name,
+            resumed=isinstance(peer, PreSharedKeyPeer) and external is None,
+            psk_identity=external,
         )
         post_handshake = PostHandshake(
             role=self.role,
             budgets=self.config.budgets,
-            negotiated=negotiated,
             send_secret=secrets.client if is_client else secrets.server,
             receive_secret=secrets.server if is_client else secrets.client,
             receive_protection=receive_protection,
             exporter=secrets.exporter,
-            resumption=resumption,
+            origin=self.session_origin(),
+            session_cache=self.config.session_cache if isinstance(self.config, ClientConfig) else None,
         )
         self.outcome = Outcome(negotiated, post_handshake)
         self.reader.change_cipher_spec_allowed = False
@@ -265,10 +289,24 @@ class Handshake(Generic[C]):
     def prepare_to_fail(self) -> None:
         """Before the fatal alert is queued: see to the key that it is sent under."""
 
+    def session_origin(self) -> SessionOrigin | None:
+        """What the sessions of the tickets that may come have in common; None: none may come."""
+        return None
+
     @property
     def verified_path(self) -> tuple[bytes, ...]:
-        """As the verifier found it."""
+        """As the verifier found it, in this handshake or in the one that is resumed."""
+        if isinstance(self.peer, PreSharedKeyPeer):
+            return self.peer.path
         return () if self.peer_certificate is None else self.peer_certificate.path
+
+    @property
+    def peer_signature_scheme(self) -> int | None:
+        """Of the peer's CertificateVerify, in this handshake or in the one that is resumed."""
+        peer = self.peer
+        if isinstance(peer, PreSharedKeyPeer):
+            return peer.signature_scheme
+        return peer.signature.scheme if isinstance(peer, AuthenticatedPeer) else None
 
     def _log(self, label: str, secret: bytes) -> None:
         if self.config.key_log is not None:

@@ -4,46 +4,29 @@
 writing thread (`update_keys`) at the same time: the sending secret belongs to whoever seals, and changes only in
 `SendingSecret.advance`, which the writer calls when the key's turn comes.
 
-Not here: post-handshake authentication, and using a ticket (both are not implemented); the keys themselves
-(`tlsocket.record`).
+Not here: post-handshake authentication (not implemented), using a ticket (`psk`), issuing one (`tickets`); the keys
+themselves (`tlsocket.record`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from tlsocket import clock, messages, record
-from tlsocket.config import Budgets, Role
+from tlsocket.config import Budgets, Role, SessionCache
 from tlsocket.errors import InternalError, PeerMisbehaved, Reason
-from tlsocket.events import Event, KeysUpdated, Negotiated, TicketReceived
+from tlsocket.events import Event, KeysUpdated, TicketReceived
+from tlsocket.handshake.sessions import Session, SessionOrigin
 from tlsocket.handshake.states import ClientState, ServerState
 from tlsocket.handshake.transitions import TRANSITIONS
-from tlsocket.key_schedule import ExporterSecret, ResumptionSecret, TrafficSecret
+from tlsocket.key_schedule import ExporterSecret, TrafficSecret
 from tlsocket.messages import KeyUpdate, NewSessionTicket
 from tlsocket.record import Protection, RecordReader, RecordWriter
 from tlsocket.registry.content_types import HandshakeType
 
-__all__ = ["PostHandshake", "SendingSecret", "Ticket"]
-
-_SEVEN_DAYS = 604800
+__all__ = ["PostHandshake", "SendingSecret"]
 
 _KEY_UPDATE = {request: KeyUpdate(request).encode() for request in (False, True)}
-
-
-@dataclass(frozen=True, slots=True)
-class Ticket:
-    """A NewSessionTicket and what it takes to use it later (RFC 9846 section 4.7.1)."""
-
-    ticket: bytes = field(repr=False)
-    ticket_lifetime: int
-    """Seconds; never more than seven days."""
-    ticket_age_add: int = field(repr=False)
-    ticket_nonce: bytes = field(repr=False)
-    max_early_data_size: int
-    received_at: float
-    negotiated: Negotiated
-    resumption_secret: ResumptionSecret = field(repr=False)
 
 
 class SendingSecret:
@@ -69,15 +52,15 @@ class PostHandshake:
         "_budgets",
         "_key_updates",
         "_last_message",
-        "_negotiated",
+        "_origin",
         "_protection",
         "_receive_secret",
         "_requested",
         "_role",
         "_sending",
+        "_session_cache",
         "_tickets_seen",
         "exporter",
-        "resumption",
         "tickets",
     )
 
@@ -86,16 +69,17 @@ class PostHandshake:
         *,
         role: Role,
         budgets: Budgets,
-        negotiated: Negotiated,
         send_secret: TrafficSecret,
         receive_secret: TrafficSecret,
         receive_protection: Protection,
         exporter: ExporterSecret,
-        resumption: ResumptionSecret | None,
+        origin: SessionOrigin | None,
+        session_cache: SessionCache | None = None,
     ) -> None:
         self._role = role
         self._budgets = budgets
-        self._negotiated = negotiated
+        self._origin = origin
+        self._session_cache = session_cache
         self._sending = SendingSecret(send_secret)
         self._receive_secret = receive_secret
         self._protection = receive_protection
@@ -104,8 +88,7 @@ class PostHandshake:
         self._last_message = 0
         self._requested = False
         self.exporter = exporter
-        self.resumption = resumption
-        self.tickets: tuple[Ticket, ...] = ()
+        self.tickets: tuple[Session, ...] = ()
 
     def receive(
         self, message: bytes, reader: RecordReader, writer: RecordWriter, on_event: Callable[[Event], None] | None
@@ -167,24 +150,24 @@ class PostHandshake:
             on_event(KeysUpdated(sending=True))
 
     def _keep_ticket(self, message: NewSessionTicket, on_event: Callable[[Event], None] | None) -> None:
-        if self.resumption is None:
-            raise InternalError(detail="a ticket without a resumption secret")
         self._tickets_seen += 1
         if self._tickets_seen > self._budgets.tickets:
             raise PeerMisbehaved(Reason.TOO_MANY_TICKETS)
         # RFC 9846 section 4.7.1: zero means discard at once; never use one for longer than seven days.
-        if message.ticket_lifetime:
-            ticket = Ticket(
+        origin = self._origin
+        if message.ticket_lifetime and origin is not None:
+            session = Session(
+                origin,
                 ticket=message.ticket,
-                ticket_lifetime=min(message.ticket_lifetime, _SEVEN_DAYS),
+                lifetime=message.ticket_lifetime,
                 ticket_age_add=message.ticket_age_add,
                 ticket_nonce=message.ticket_nonce,
-                max_early_data_size=message.extensions.early_data or 0,
                 received_at=clock.now(),
-                negotiated=self._negotiated,
-                resumption_secret=self.resumption,
+                max_early_data_size=message.extensions.early_data or 0,
             )
-            kept = (*self.tickets, ticket)
+            kept = (*self.tickets, session)
             self.tickets = kept[max(len(kept) - self._budgets.tickets_kept, 0) :]
+            if self._session_cache is not None:
+                self._session_cache.add(session)
         if on_event is not None:
             on_event(TicketReceived(message.ticket_lifetime))
