@@ -287,9 +287,6 @@ def test_dead_features_are_accepted_with_a_warning(client: Any, tmp_path: Path) 
         client.hostname_checks_common_name = True
     client.hostname_checks_common_name = False
     assert client.hostname_checks_common_name is False
-    for call in (client.set_psk_client_callback, client.set_psk_server_callback):
-        with pytest.raises(NotImplementedError):
-            call(print)
 
 
 # Certificates of ours

@@ -11,14 +11,20 @@ from __future__ import annotations
 import operator
 import os
 import ssl as _stdlib
-import threading
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from socket import socket
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from tlsocket.config import ClientAuthentication, ClientConfig, Credential, DecisionKind, ServerConfig
+from tlsocket.config import (
+    MAXIMUM_TICKETS,
+    ClientAuthentication,
+    ClientConfig,
+    Credential,
+    DecisionKind,
+    ServerConfig,
+)
 from tlsocket.connection import Connection
 from tlsocket.crypto.groups import SUPPORTED_GROUPS
 from tlsocket.crypto.signatures import DEFAULT_SIGNATURE_SCHEMES
@@ -52,6 +58,8 @@ from tlsocket.dropin.enums import (
 )
 from tlsocket.dropin.exceptions import SSLError, ssl_error
 from tlsocket.dropin.keylog import KeyLogFile
+from tlsocket.dropin.resumption import ResumptionSettings, role_error
+from tlsocket.dropin.session import SSLSession
 from tlsocket.dropin.sslobject import MemoryBIO, SSLObject
 from tlsocket.dropin.sslsocket import SSLSocket
 from tlsocket.dropin.trust import TrustSettings
@@ -80,25 +88,9 @@ _AUTHENTICATION = {
 }
 _STRICTNESS = {authentication: strictness for strictness, authentication in _AUTHENTICATION.items()}
 _ONLY_TLS_1_3 = "this version of tlsocket speaks TLS 1.3 only"
-_STATISTICS = (
-    "number", "connect", "connect_good", "connect_renegotiate", "accept", "accept_good", "accept_renegotiate",
-    "hits", "misses", "timeouts", "cache_full",
-)  # fmt: skip
-
-# Counting takes no time to speak of, so one lock serves all contexts, and a child process replaces it.
-_statistics_lock = threading.Lock()
 
 
-def _renew_lock() -> None:
-    global _statistics_lock
-    _statistics_lock = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_lock)
-
-
-class SSLContext:
+class SSLContext(ResumptionSettings):
     """Settings, certificates and trust for any number of connections."""
 
     sslsocket_class: type[SSLSocket] = SSLSocket
@@ -124,8 +116,6 @@ class SSLContext:
     _key_log: KeyLogFile | None
     _sni_callback: Callable[..., Any] | None
     _post_handshake_auth: bool
-    _num_tickets: int
-    _statistics: dict[str, int]
     _client_snapshot: ClientConfig | None
     _server_snapshot: ServerConfig | None
 
@@ -152,8 +142,7 @@ class SSLContext:
         self._key_log = None
         self._sni_callback = None
         self._post_handshake_auth = False
-        self._num_tickets = 2
-        self._statistics = dict.fromkeys(_STATISTICS, 0)
+        self._init_resumption()
         self._client_snapshot = None
         self._server_snapshot = None
         return self
@@ -216,7 +205,9 @@ class SSLContext:
             return None
         return hostname.encode("idna").decode("ascii") if isinstance(hostname, str) else hostname.decode("ascii")
 
-    def _connection(self, server_side: bool, server_hostname: str | None) -> Connection:
+    def _connection(
+        self, server_side: bool, server_hostname: str | None, session: SSLSession | None = None
+    ) -> Connection:
         """A new connection under the present settings."""
         self._check_role(server_side)
         if server_hostname is not None:
@@ -226,21 +217,17 @@ class SSLContext:
                 raise TypeError("argument must be encoded string without null bytes, not str")
         if self._no_tls13:
             raise ssl_error("NO_PROTOCOLS_AVAILABLE", f"OP_NO_TLSv1_3 is set, and {_ONLY_TLS_1_3}")
-        with _statistics_lock:
-            self._statistics["accept" if server_side else "connect"] += 1
+        self._count("accept" if server_side else "connect")
         if server_side:
             return Connection(self._server_config(), on_event=self.on_event)
-        return Connection(self._client_config(), server_name=server_hostname, on_event=self.on_event)
+        resume = None if session is None else session._session
+        return Connection(self._client_config(), server_name=server_hostname, session=resume, on_event=self.on_event)
 
     def _check_role(self, server_side: bool) -> None:
         if server_side and self._protocol == PROTOCOL_TLS_CLIENT:
-            raise _role_error("Cannot create a server socket with a PROTOCOL_TLS_CLIENT context")
+            raise role_error("Cannot create a server socket with a PROTOCOL_TLS_CLIENT context")
         if not server_side and self._protocol == PROTOCOL_TLS_SERVER:
-            raise _role_error("Cannot create a client socket with a PROTOCOL_TLS_SERVER context")
-
-    def _count_handshake(self, server_side: bool) -> None:
-        with _statistics_lock:
-            self._statistics["accept_good" if server_side else "connect_good"] += 1
+            raise role_error("Cannot create a client socket with a PROTOCOL_TLS_SERVER context")
 
     # Snapshots
 
@@ -267,6 +254,8 @@ class SSLContext:
                 check_name=self._check_hostname,
                 middlebox_compatibility=bool(self._options & OP_ENABLE_MIDDLEBOX_COMPAT),
                 key_log=self._key_log,
+                session_cache=self._client_sessions,
+                offer_psks=self._offer_psks,
             )
         return snapshot
 
@@ -287,6 +276,9 @@ class SSLContext:
                 middlebox_compatibility=bool(self._options & OP_ENABLE_MIDDLEBOX_COMPAT),
                 key_log=self._key_log,
                 suspend_for=frozenset(suspend_for),
+                ticket_store=self._ticket_store(),
+                send_tickets=min(self._num_tickets, MAXIMUM_TICKETS),
+                find_psk=self._find_psk,
             )
         return snapshot
 
@@ -557,20 +549,6 @@ class SSLContext:
         self._changed()
 
     @property
-    def num_tickets(self) -> int:
-        """Stored. Session tickets are not sent yet, whatever the number."""
-        return self._num_tickets
-
-    @num_tickets.setter
-    def num_tickets(self, value: int) -> None:
-        number = operator.index(value)
-        if number < 0:
-            raise ValueError("value must be non-negative")
-        if self._protocol != PROTOCOL_TLS_SERVER:
-            raise ValueError("SSLContext is not a server context.")
-        self._num_tickets = number
-
-    @property
     def post_handshake_auth(self) -> bool:
         """Stored. Post-handshake authentication is neither offered nor asked for yet (`HAS_PHA` is False)."""
         return self._post_handshake_auth
@@ -579,18 +557,6 @@ class SSLContext:
     def post_handshake_auth(self, value: object) -> None:
         self._post_handshake_auth = bool(value)
 
-    def session_stats(self) -> dict[str, int]:
-        """Handshakes begun and completed; the session cache has no figures, since there is none."""
-        with _statistics_lock:
-            return dict(self._statistics)
-
-    def set_psk_client_callback(self, callback: Callable[..., Any] | None) -> None:
-        """Pre-shared keys are not supported yet: always an error."""
-        raise NotImplementedError("PSK callbacks are not supported by this version of tlsocket.")
-
-    def set_psk_server_callback(self, callback: Callable[..., Any] | None, identity_hint: str | None = None) -> None:
-        """Pre-shared keys are not supported yet: always an error."""
-        raise NotImplementedError("PSK callbacks are not supported by this version of tlsocket.")
 
 
 def _check_protocol(protocol: int | None) -> Any:
@@ -614,10 +580,3 @@ def _tls_version(value: int) -> TLSVersion:
         return TLSVersion(number)
     except ValueError:
         raise ValueError(f"Unsupported TLS/SSL version {number:#x}") from None
-
-
-def _role_error(text: str) -> SSLError:
-    error = SSLError(0, f"{text} (tlsocket)")
-    error.library = None  # type: ignore[assignment]
-    error.reason = None  # type: ignore[assignment]
-    return error

@@ -33,6 +33,11 @@ class TrustVerifier:
         """Whom it trusts."""
         return self._verifier.anchors
 
+    @property
+    def policy_id(self) -> bytes:
+        """The same where every verdict would be: sessions are bound to it (`tlsocket.handshake.sessions`)."""
+        return self._verifier.anchors.generation.encode()
+
     def verify(
         self, certificates: Sequence[bytes], *, server_name: str | None, role_of_peer: Role, now: float
     ) -> VerifiedPath:
