@@ -54,6 +54,9 @@ cdef class RecordReader:
         self.handshake = None
         self.max_handshake_message = 131072
         self.early_data_left = -1
+        self.max_record = CIPHERTEXT_LIMIT
+        self.max_empty_records = EMPTY_RECORD_BUDGET
+        self.max_change_cipher_specs = CHANGE_CIPHER_SPEC_BUDGET
 
     def __dealloc__(self):
         chunk_give(&self.raw)
@@ -92,6 +95,7 @@ cdef class RecordReader:
     cdef Py_ssize_t record_length(self, const unsigned char* header) except -1:
         """The whole length of the record that begins here; refuses what can be no record before its body is read."""
         cdef Py_ssize_t length = (<Py_ssize_t>header[3] << 8) | header[4]
+        cdef Py_ssize_t limit
         cdef int content_type = header[0]
         if header[1] != 3 or content_type < TYPE_CHANGE_CIPHER_SPEC or content_type > TYPE_APPLICATION_DATA:
             if self.seen_record:
@@ -99,8 +103,13 @@ cdef class RecordReader:
             if header[:HEADER] in (b"GET /", b"HEAD ", b"POST ", b"PUT /", b"OPTIO", b"CONNE", b"DELET", b"HTTP/"):
                 raise PeerMisbehaved(Reason.HTTP_REQUEST)
             raise PeerMisbehaved(Reason.NOT_TLS)
-        # Early data that a HelloRetryRequest rejected is protected, by keys that nobody here has.
-        if length > (PLAINTEXT_LIMIT if self.protection is None and self.early_data_left < 0 else CIPHERTEXT_LIMIT):
+        limit = self.max_record
+        if self.early_data_left >= 0:
+            # Early data that is not accepted is as long as another server allowed, by keys that nobody here has.
+            limit = CIPHERTEXT_LIMIT
+        elif self.protection is None:
+            limit = PLAINTEXT_LIMIT
+        if length > limit:
             raise PeerMisbehaved(Reason.RECORD_OVERFLOW, f"{length} bytes")
         if self.protection is not None and content_type != TYPE_APPLICATION_DATA:
             # RFC 9846 section 5: once keys are in use only these two may stand outside, and only these sizes.
@@ -253,7 +262,7 @@ cdef class RecordReader:
             if not self.change_cipher_spec_allowed or length != 1 or content[0] != 1 or self.handshake is not None:
                 raise PeerMisbehaved(Reason.UNEXPECTED_CHANGE_CIPHER_SPEC)
             self.change_cipher_specs += 1
-            if self.change_cipher_specs > CHANGE_CIPHER_SPEC_BUDGET:
+            if self.change_cipher_specs > self.max_change_cipher_specs:
                 raise PeerMisbehaved(Reason.TOO_MANY_CHANGE_CIPHER_SPECS)
             return 0
         if record[0] == TYPE_APPLICATION_DATA and self.early_data_left >= 0:
@@ -291,7 +300,7 @@ cdef class RecordReader:
         if self.handshake is not None:
             raise PeerMisbehaved(Reason.INTERLEAVED_HANDSHAKE)
         self.empty_records += 1
-        if self.empty_records > EMPTY_RECORD_BUDGET:
+        if self.empty_records > self.max_empty_records:
             raise PeerMisbehaved(Reason.TOO_MANY_EMPTY_RECORDS)
         return 0
 

@@ -10,9 +10,9 @@ cdef enum:
     CONTROL_KEY = 0
 
 
-cdef Py_ssize_t sealed_size(Py_ssize_t length) noexcept:
-    """Room for `length` bytes as records, whatever protects them."""
-    return length + (length // PLAINTEXT_LIMIT + 1) * (RECORD_LIMIT - PLAINTEXT_LIMIT)
+cdef Py_ssize_t sealed_size(Py_ssize_t length, Py_ssize_t fragment) noexcept:
+    """Room for `length` bytes as records of `fragment` bytes each, whatever protects them."""
+    return length + (length // fragment + 1) * (RECORD_LIMIT - PLAINTEXT_LIMIT)
 
 
 cdef class RecordWriter:
@@ -24,6 +24,7 @@ cdef class RecordWriter:
         self.out.capacity = 0
         self.control = []
         self.room = ROOM_AT_FIRST
+        self.fragment = PLAINTEXT_LIMIT
 
     def __dealloc__(self):
         chunk_give(&self.out)
@@ -37,8 +38,24 @@ cdef class RecordWriter:
             self.control.extend(entries)
         return 0
 
-    def queue(self, int content_type, bytes payload not None):
-        """Append handshake, alert or change_cipher_spec bytes; dropped after close_notify or a fatal alert."""
+    @property
+    def max_fragment(self):
+        """Content bytes that one protected record may carry: what the peer asked for (RFC 8449, RFC 6066 section 4)."""
+        return self.fragment
+
+    @max_fragment.setter
+    def max_fragment(self, Py_ssize_t value):
+        if value < 1 or value > PLAINTEXT_LIMIT:
+            raise InternalError(Reason.INTERNAL, f"a fragment of {value} bytes")
+        self.fragment = value
+
+    def queue(self, int content_type, payload not None):
+        """Append handshake, alert or change_cipher_spec bytes; dropped after close_notify or a fatal alert.
+
+        A callable is asked for the bytes when their turn comes: under the key of that moment.
+        """
+        if not isinstance(payload, bytes) and not callable(payload):
+            raise TypeError(f"bytes, or a callable that returns them, not {type(payload).__name__}")
         self.append([(content_type, payload)])
 
     def queue_key(self, protection):
@@ -94,7 +111,7 @@ cdef class RecordWriter:
         cdef Py_ssize_t part
         cdef unsigned char* record
         while True:
-            part = min(length, PLAINTEXT_LIMIT)
+            part = min(length, <Py_ssize_t>PLAINTEXT_LIMIT if protection is None else self.fragment)
             record = self.out.memory + self.out.end
             if protection is None:
                 record[0] = <unsigned char>content_type
@@ -131,9 +148,9 @@ cdef class RecordWriter:
                     if content_type == CONTROL_KEY:
                         self.change_key(item)
                         continue
-                    payload = item
+                    payload = item if isinstance(item, bytes) else item()
                     length = PyBytes_GET_SIZE(payload)
-                    self.reserve(sealed_size(length))
+                    self.reserve(sealed_size(length, self.fragment))
                     # A change_cipher_spec is never protected (RFC 9846 section 5).
                     self.seal_bytes(
                         None if content_type == TYPE_CHANGE_CIPHER_SPEC else self.protection,
@@ -172,10 +189,10 @@ cdef class RecordWriter:
 
     cdef int seal_application(self, const unsigned char* data, Py_ssize_t length) except -1:
         """Seal application data behind the control queue, all of it or nothing."""
-        cdef uint64_t records = <uint64_t>((length + PLAINTEXT_LIMIT - 1) // PLAINTEXT_LIMIT)
+        cdef uint64_t records = <uint64_t>((length + self.fragment - 1) // self.fragment)
         if self.protection.confidentiality_limit - self.protection.sequence < records:
             raise TLSError(Reason.SEND_KEY_EXHAUSTED)
-        self.reserve(sealed_size(length))
+        self.reserve(sealed_size(length, self.fragment))
         self.seal_bytes(self.protection, TYPE_APPLICATION_DATA, data, length)
         return 0
 
@@ -425,7 +442,7 @@ cdef class RecordWriter:
                 if taken > 0:
                     break
                 raise TLSError(Reason.SEND_KEY_EXHAUSTED)
-            part = min(min(length - taken, PLAINTEXT_LIMIT), size - written - least)
+            part = min(min(length - taken, self.fragment), size - written - least)
             memcpy(out + written + HEADER + protection.content_offset, data + taken, <size_t>part)
             try:
                 written += protection.seal(out + written, part, TYPE_APPLICATION_DATA)

@@ -11,9 +11,9 @@ from typing import Any
 from benchmarks.support import contexts, in_memory_pair
 
 
-def run(library: str, count: int = 400, mutual: bool = False) -> dict[str, float]:
+def run(library: str, count: int = 400, mutual: bool = False, default_groups: bool = False) -> dict[str, float]:
     """Median microseconds of the client and of the server, over `count` handshakes after a warm-up."""
-    server, client = contexts(library, mutual=mutual)
+    server, client = contexts(library, mutual=mutual, default_groups=default_groups)
     for _ in range(20):
         _handshake(library, server, client)
     gc.collect()

@@ -1,8 +1,9 @@
 """What the scenarios share: equal contexts for both libraries, and certificates made for the run.
 
 Equal work is the point: both sides use TLS 1.3, AES-256-GCM (the suite that the standard library prefers and cannot be
-talked out of), X25519, an ECDSA P-256 certificate under a root, a checked host name, and no session tickets. Nothing is
-cached between handshakes that `ssl` does not cache too.
+talked out of), X25519 (its first group; ours is a hybrid with ML-KEM, which has a row of its own), an ECDSA P-256
+certificate under a root, a checked host name, and no session tickets. Nothing is cached between handshakes that `ssl`
+does not cache too.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ def certificates() -> dict[str, str]:
     return {name: str(Path(folder) / file) for name, file in names.items()}
 
 
-def contexts(library: str, *, mutual: bool = False) -> tuple[Any, Any]:
-    """A server's and a client's context of one library, set up alike."""
+def contexts(library: str, *, mutual: bool = False, default_groups: bool = False) -> tuple[Any, Any]:
+    """A server's and a client's context of one library, set up alike; `default_groups`: ours as they come."""
     ssl = importlib.import_module("ssl" if library == "stdlib" else "tlsocket")
     files = certificates()
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -50,6 +51,8 @@ def contexts(library: str, *, mutual: bool = False) -> tuple[Any, Any]:
         context.minimum_version = ssl.TLSVersion.TLSv1_3
         if library != "stdlib":
             context.set_ciphersuites(SUITE)
+            if not default_groups:
+                context.set_groups("x25519")
     if mutual:
         server.verify_mode = ssl.CERT_REQUIRED
         server.load_verify_locations(files["root"])

@@ -39,6 +39,14 @@ def test_full_handshake(measure: Measure, library: str, mutual: bool) -> None:
 
 
 @pytest.mark.parametrize("library", alternating)
+def test_full_handshake_with_default_groups(measure: Measure, library: str) -> None:
+    """X25519MLKEM768 with an X25519 share beside it, against what `ssl` does of itself: X25519."""
+    title = "full handshake, ECDSA P-256, our default groups (X25519MLKEM768) against X25519"
+    figures = measure(title, "handshakes", library, default_groups=True, small_options={"count": 5})
+    assert figures["us client"] > 0
+
+
+@pytest.mark.parametrize("library", alternating)
 def test_idle_memory(measure: Measure, library: str) -> None:
     """Resident memory of an idle connection."""
     figures = measure("idle connection", "memory", library, small_options={"count": 20})

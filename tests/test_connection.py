@@ -15,7 +15,7 @@ from tests.handshake.support import NAME, Link, client_config, credential, serve
 from tlsocket import events
 from tlsocket.config import Budgets, ClientAuthentication, ClientConfig, Credential, ServerConfig
 from tlsocket.connection import Connection
-from tlsocket.crypto.groups import SUPPORTED_GROUPS
+from tlsocket.crypto.groups import CLASSICAL_GROUPS
 from tlsocket.crypto.suites import TLS13_SUITES
 from tlsocket.errors import AlertReceived, ApiMisuse, PeerMisbehaved, Reason, TLSError, Truncated
 from tlsocket.registry import AlertDescription, ContentType
@@ -302,7 +302,7 @@ def stdlib_client(pem: Callable[[Credential], Path], which: Credential) -> ssl.S
 
 
 OURS_CLIENT: list[ClientConfig] = [
-    *(ClientConfig(groups=(group,)) for group in SUPPORTED_GROUPS),
+    *(ClientConfig(groups=(group,)) for group in CLASSICAL_GROUPS),
     *(ClientConfig(cipher_suites=(suite,)) for suite in TLS13_SUITES),
     ClientConfig(key_share_groups=()),
     ClientConfig(middlebox_compatibility=False),
@@ -326,10 +326,10 @@ def test_our_client_and_the_standard_library(config: ClientConfig, pem: Callable
 @pytest.mark.parametrize(
     "changes",
     [
-        *({"groups": (group,)} for group in SUPPORTED_GROUPS),
+        *({"groups": (group,)} for group in CLASSICAL_GROUPS),
         *({"cipher_suites": (suite,)} for suite in TLS13_SUITES),
         {"use_cookie": True},
-        {"use_cookie": True, "groups": SUPPORTED_GROUPS[-1:]},
+        {"use_cookie": True, "groups": CLASSICAL_GROUPS[-1:]},
         {"alpn_protocols": (b"h2",)},
     ],
 )

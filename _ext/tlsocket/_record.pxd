@@ -67,6 +67,7 @@ cdef class RecordWriter:
     cdef Chunk out                           # sealed and not yet in the kernel: the tail
     cdef Py_ssize_t sealed                   # application bytes in the tail, to be offered again (law 2)
     cdef Py_ssize_t room                     # what the kernel was measured to take at once
+    cdef Py_ssize_t fragment                 # content bytes of one protected record
     cdef list control
     cdef bint application
     cdef bint closing                        # nothing may be queued or sent any more
@@ -118,6 +119,9 @@ cdef class RecordReader:
     cdef public bint change_cipher_spec_allowed
     cdef public Py_ssize_t early_data_left   # bytes of early data that are skipped; negative: none is
     cdef public Py_ssize_t max_handshake_message
+    cdef public Py_ssize_t max_record        # bytes of one protected record behind its header
+    cdef public int max_empty_records
+    cdef public int max_change_cipher_specs
     cdef readonly int last_errno
 
     cdef Py_ssize_t record_length(self, const unsigned char* header) except -1

@@ -153,6 +153,7 @@ __all__ = [
     "get_default_verify_paths",
     "get_protocol_name",
     "get_server_certificate",
+    "get_sigalgs",
     "socket",
     "socket_error",
 ]

@@ -68,8 +68,13 @@ class RecordWriter:
     last_errno: int
     def __init__(self) -> None: ...
     # Control: may be called without the write side, from the reader's thread; sealed in this order.
-    def queue(self, content_type: int, payload: bytes) -> None:
-        """Append handshake, alert or change_cipher_spec bytes to the control queue."""
+    max_fragment: int
+    """Content bytes that one protected record may carry (RFC 8449, RFC 6066 section 4)."""
+    def queue(self, content_type: int, payload: bytes | Callable[[], bytes]) -> None:
+        """Append handshake, alert or change_cipher_spec bytes to the control queue.
+
+        A callable is asked for the bytes when their turn comes, under the key of that moment.
+        """
     def queue_key(self, protection: Protection | Callable[[], Protection]) -> None:
         """Everything queued or sent after this is sealed under `protection` (called when its turn comes)."""
     def queue_key_update(self, message: bytes, protection: Protection | Callable[[], Protection]) -> None:
@@ -118,6 +123,10 @@ class RecordReader:
     def open_application(self) -> None:
         """Application data is accepted from now on."""
     max_handshake_message: int
+    max_record: int
+    """Bytes of one protected record behind its header (RFC 8449, RFC 6066 section 4)."""
+    max_empty_records: int
+    max_change_cipher_specs: int
     @property
     def protected(self) -> bool: ...
     @property

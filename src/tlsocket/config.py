@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from tlsocket.crypto.groups import SUPPORTED_GROUPS
 from tlsocket.crypto.randomness import random_bytes
-from tlsocket.crypto.signatures import DEFAULT_SIGNATURE_SCHEMES, Signer, schemes_for_key
+from tlsocket.crypto.signatures import CERTIFICATE_SCHEMES, DEFAULT_SIGNATURE_SCHEMES, Signer, schemes_for_key
 from tlsocket.crypto.suites import DEFAULT_TLS13_SUITES, TLS13_SUITES
 from tlsocket.errors import ApiMisuse
 from tlsocket.key_schedule.external_psk import PreSharedKey
@@ -38,11 +38,6 @@ __all__ = [
     "TicketStore",
     "VerifiedPath",
 ]
-
-
-# rsa_pkcs1_sha256, _sha384, _sha512: for signatures in certificates only (RFC 9846 section 4.3.3), where most
-# authorities still use them. A CertificateVerify with one of them is refused by `tlsocket.crypto.signatures.verify`.
-_CERTIFICATE_SCHEMES = (0x0401, 0x0501, 0x0601)
 
 
 SEVEN_DAYS = 604800
@@ -178,7 +173,10 @@ class _Config:
 
     cipher_suites: tuple[int, ...] = DEFAULT_TLS13_SUITES
     groups: tuple[int, ...] = SUPPORTED_GROUPS
-    signature_schemes: tuple[int, ...] = (*DEFAULT_SIGNATURE_SCHEMES, *_CERTIFICATE_SCHEMES)
+    signature_schemes: tuple[int, ...] = (*DEFAULT_SIGNATURE_SCHEMES, *CERTIFICATE_SCHEMES)
+    """What the peer may sign with."""
+    signing_schemes: tuple[int, ...] | None = None
+    """What we sign with, in our order; None: `signature_schemes`, in the peer's order."""
     signature_schemes_cert: tuple[int, ...] | None = None
     """For signatures in certificates, where that differs from `signature_schemes`."""
     alpn_protocols: tuple[bytes, ...] = ()
@@ -206,6 +204,7 @@ class _Config:
         _demand(all(group in SUPPORTED_GROUPS for group in self.groups), "unknown key exchange group")
         _demand(len(set(self.groups)) == len(self.groups), "a key exchange group is named twice")
         _demand(bool(self.signature_schemes), "no signature scheme is enabled")
+        _demand(self.signing_schemes is None or bool(self.signing_schemes), "no signature scheme is left to sign with")
         _demand(all(0 < len(name) < 256 for name in self.alpn_protocols), "ALPN names are 1 to 255 bytes long")
 
 
@@ -214,7 +213,9 @@ class ClientConfig(_Config):
     """What a client offers and demands."""
 
     key_share_groups: tuple[int, ...] | None = None
-    """Groups to send key shares for at once; None: the first of `groups`; empty: ask the server to choose."""
+    """Groups to send key shares for at once; empty: ask the server to choose.
+
+    None: the first of `groups`, with a classical group beside it where that is a hybrid."""
     check_name: bool = True
     """Whether the verifier is given the server's name."""
     session_cache: SessionCache | None = None

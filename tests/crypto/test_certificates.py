@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, rsa
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, mldsa, rsa
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,7 +27,7 @@ OID_RSA = bytes.fromhex("06092a864886f70d010101")
 OID_PSS = bytes.fromhex("06092a864886f70d01010a")
 
 
-def issue(key: ec.EllipticCurvePrivateKey | dsa.DSAPrivateKey | ed448.Ed448PrivateKey, padding: int = 0) -> bytes:
+def issue(key: ec.EllipticCurvePrivateKey | dsa.DSAPrivateKey | mldsa.MLDSA44PrivateKey, padding: int = 0) -> bytes:
     """A certificate for `key`, signed by a key of P-256 (nothing here verifies it)."""
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
     start = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
@@ -129,8 +129,8 @@ def test_mutated_certificate_raises_only_our_errors(position: int, change: int) 
         clear_cache()
 
 
-@pytest.mark.parametrize("make", [lambda: dsa.generate_private_key(1024), ed448.Ed448PrivateKey.generate])
-def test_key_that_no_scheme_uses_is_refused(make: Callable[[], dsa.DSAPrivateKey | ed448.Ed448PrivateKey]) -> None:
+@pytest.mark.parametrize("make", [lambda: dsa.generate_private_key(1024), mldsa.MLDSA44PrivateKey.generate])
+def test_key_that_no_scheme_uses_is_refused(make: Callable[[], dsa.DSAPrivateKey | mldsa.MLDSA44PrivateKey]) -> None:
     with pytest.raises(PeerMisbehaved) as caught:
         certificate_public_key(parse_certificate(issue(make())))
     assert caught.value.reason is Reason.UNSUPPORTED_CERTIFICATE_KEY

@@ -6,7 +6,7 @@ from functools import cache
 
 import pytest
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
 
 from tlsocket.crypto.certificates import PSSPublicKey, PublicKey
 from tlsocket.crypto.signatures import (
@@ -18,7 +18,7 @@ from tlsocket.crypto.signatures import (
 )
 from tlsocket.errors import ApiMisuse, PeerMisbehaved, Reason
 
-P256, P384, P521, ED25519 = 0x0403, 0x0503, 0x0603, 0x0807
+P256, P384, P521, ED25519, ED448 = 0x0403, 0x0503, 0x0603, 0x0807, 0x0808
 RSAE = (0x0804, 0x0805, 0x0806)
 PSS = (0x0809, 0x080A, 0x080B)
 LEGACY = (0x0201, 0x0203, 0x0401, 0x0501, 0x0601)
@@ -27,6 +27,7 @@ FITTING = {
     "p384": (P384,),
     "p521": (P521,),
     "ed25519": (ED25519,),
+    "ed448": (ED448,),
     "rsa": RSAE,
     "rsa-1024": RSAE[:2],
     "pss": PSS,
@@ -47,6 +48,8 @@ def key_pair(kind: str) -> tuple[PrivateKey, PublicKey]:
     private: PrivateKey
     if kind == "ed25519":
         private = ed25519.Ed25519PrivateKey.generate()
+    elif kind == "ed448":
+        private = ed448.Ed448PrivateKey.generate()
     elif kind.startswith("p") and kind[1:2].isdigit():
         curves = {"p256": ec.SECP256R1(), "p384": ec.SECP384R1(), "p521": ec.SECP521R1(), "p256k1": ec.SECP256K1()}
         private = ec.generate_private_key(curves[kind])

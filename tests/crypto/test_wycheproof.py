@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, mlkem
+from cryptography.hazmat.primitives.asymmetric.x448 import X448PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
@@ -48,6 +49,7 @@ def share(group: int, private: Any, monkeypatch: pytest.MonkeyPatch) -> groups.K
     """A client's share with a private key of our choice."""
     with monkeypatch.context() as patch:
         patch.setattr(groups, "X25519PrivateKey", type("Stub", (), {"generate": staticmethod(lambda: private)}))
+        patch.setattr(groups, "X448PrivateKey", type("Stub", (), {"generate": staticmethod(lambda: private)}))
         patch.setattr(ec, "generate_private_key", lambda curve: private)
         return groups.generate(group)
 
@@ -65,6 +67,81 @@ def test_x25519(vectors: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             # "acceptable" here are twist and non-canonical points, which RFC 7748 section 5 says to accept.
             assert ours.exchange(hexed(test, "public")) == hexed(test, "shared"), test["tcId"]
     assert zero
+
+
+def test_x448(vectors: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    zero = 0
+    for _, test in cases(vectors, "x448_test.json"):
+        ours = share(0x001E, X448PrivateKey.from_private_bytes(hexed(test, "private")), monkeypatch)
+        if "ZeroSharedSecret" in test["flags"] or test["result"] == "invalid":
+            zero += "ZeroSharedSecret" in test["flags"]
+            with pytest.raises(PeerMisbehaved) as caught:
+                ours.exchange(hexed(test, "public"))
+            expected = Reason.INVALID_KEY_SHARE if test["result"] == "invalid" else Reason.ALL_ZERO_SHARED_SECRET
+            assert caught.value.reason is expected, test["tcId"]
+        else:
+            assert ours.exchange(hexed(test, "public")) == hexed(test, "shared"), test["tcId"]
+    assert zero
+
+
+# X25519 beside ML-KEM in the group under test, so that ML-KEM's vectors go through our code and not around it: group,
+# class of the private key, and the length of the ML-KEM part of a server's share.
+MLKEM: dict[int, tuple[int, Any]] = {768: (0x11EC, mlkem.MLKEM768PrivateKey), 1024: (0x11ED, mlkem.MLKEM1024PrivateKey)}
+
+
+def mlkem_part(size: int, whole: bytes, diffie_hellman: int) -> bytes:
+    """The ML-KEM part of a share or a secret: first beside X25519, last beside a NIST curve."""
+    return whole[:-diffie_hellman] if size == 768 else whole[diffie_hellman:]
+
+
+@pytest.mark.parametrize("size", [768, 1024])
+def test_mlkem_decapsulation(size: int, vectors: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    group, private_class = MLKEM[size]
+    point, half = (32, 32) if size == 768 else (97, 48)
+    refused = 0
+    for _, test in cases(vectors, f"mlkem_{size}_test.json"):
+        seed = hexed(test, "seed")
+        if len(seed) != 64:
+            continue  # a seed of ours has 64 bytes by construction
+        key = private_class.from_seed_bytes(seed)
+        stub = type("Stub", (), {"generate": staticmethod(lambda key=key: key)})
+        monkeypatch.setattr(groups._HYBRID[group], "decapsulation_keys", stub)
+        ours = groups.generate(group)
+        if "ek" in test and test["result"] == "valid":
+            assert mlkem_part(size, ours.public, point) == hexed(test, "ek"), test["tcId"]
+        server = groups.respond(MLKEM[size][0], groups.generate(group).public)[0]
+        theirs = server[-point:] if size == 768 else server[:point]
+        ciphertext = hexed(test, "c")
+        answer = ciphertext + theirs if size == 768 else theirs + ciphertext
+        if test["result"] == "valid":
+            assert mlkem_part(size, ours.exchange(answer), half) == hexed(test, "K"), test["tcId"]
+        else:
+            refused += 1
+            with pytest.raises(PeerMisbehaved) as caught:
+                ours.exchange(answer)
+            assert caught.value.reason is Reason.INVALID_KEY_SHARE, test["tcId"]
+    assert refused
+
+
+@pytest.mark.parametrize("size", [768, 1024])
+def test_mlkem_encapsulation_keys(size: int, vectors: Path) -> None:
+    """Keys only: our encapsulation draws its own randomness, so that a vector's ciphertext cannot be asked for."""
+    group, _ = MLKEM[size]
+    point = 32 if size == 768 else 97
+    overflow = 0
+    for _, test in cases(vectors, f"mlkem_{size}_encaps_test.json"):
+        mine = groups.generate(group).public
+        theirs = mine[-point:] if size == 768 else mine[:point]
+        key = hexed(test, "ek")
+        peer = key + theirs if size == 768 else theirs + key
+        if test["result"] == "valid":
+            groups.respond(group, peer)
+        else:
+            overflow += "ModulusOverflow" in test["flags"]
+            with pytest.raises(PeerMisbehaved) as caught:
+                groups.respond(group, peer)
+            assert caught.value.reason is Reason.INVALID_KEY_SHARE, test["tcId"]
+    assert overflow
 
 
 @pytest.mark.parametrize(
@@ -96,6 +173,7 @@ def test_ecdh(name: str, group: int, curve: ec.EllipticCurve, vectors: Path, mon
         ("ecdsa_secp384r1_sha384_test.json", [0x0503]),
         ("ecdsa_secp521r1_sha512_test.json", [0x0603]),
         ("ed25519_test.json", [0x0807]),
+        ("ed448_test.json", [0x0808]),
         ("rsa_pss_2048_sha256_mgf1_32_test.json", [0x0804, 0x0809]),
     ],
 )

@@ -258,16 +258,81 @@ def test_unknown_ciphersuites_are_refused(client: Any, suites: str) -> None:
 @pytest.mark.parametrize("name", ["prime256v1", "secp384r1", "X25519", "P-521"])
 def test_one_group_can_be_demanded(client: Any, server: Any, name: str) -> None:
     server.set_ecdh_curve(name)
-    assert len(server.get_groups()) == 1
     assert name.lower() in [group.lower() for group in server.get_groups(include_aliases=True)]
     with connected(client, server) as (near, far):
+        expected = {"prime256v1": "secp256r1", "P-521": "secp521r1"}.get(name, name.lower())
+        assert near.group() == far.group() == expected
         near.sendall(b"x")
         assert far.recv(1) == b"x"
 
 
-def test_groups_are_chosen_in_order(client: Any) -> None:
-    client.set_groups("P-384:x25519")
-    assert client.get_groups() == ["secp384r1", "x25519"]
+@pytest.mark.parametrize(
+    ("listed", "expected"),
+    [
+        ("P-384:x25519", "secp384r1"),
+        ("X25519MLKEM768", "X25519MLKEM768"),
+        ("SecP256r1MLKEM768:X25519", "SecP256r1MLKEM768"),
+        ("SECP384R1MLKEM1024", "SecP384r1MLKEM1024"),
+        ("x448", "x448"),
+        ("?kyber:x448", "x448"),
+        ("?*X25519MLKEM768 / ?*X25519:?secp256r1 / ?X448:?secp384r1:?secp521r1", "X25519MLKEM768"),
+        ("DEFAULT:-X25519MLKEM768:-SecP256r1MLKEM768:-SecP384r1MLKEM1024", "x25519"),
+        ("DEFAULT", "X25519MLKEM768"),
+    ],
+)
+def test_groups_are_chosen_in_order(client: Any, server: Any, listed: str, expected: str) -> None:
+    client.set_groups(listed)
+    assert client.sslobject_class is not None
+    server.set_groups(listed)
+    with connected(client, server) as (near, far):
+        assert near.group() == far.group() == expected
+
+
+def test_groups_that_there_are(client: Any) -> None:
+    names = client.get_groups()
+    assert names[0] == "X25519MLKEM768"
+    assert {"x25519", "x448", "secp256r1", "SecP256r1MLKEM768", "SecP384r1MLKEM1024"} < set(names)
+    assert "P-256" not in names
+    assert {"P-256", "prime256v1"} < set(client.get_groups(include_aliases=True))
+
+
+@pytest.mark.parametrize("listed", ["", "nonsense", "x25519:nonsense", "?nonsense", "x25519:-x25519", "ffdhe2048"])
+def test_unknown_groups_are_refused(client: Any, listed: str) -> None:
+    with pytest.raises(ssl.SSLError, match="unrecognized group"):
+        client.set_groups(listed)
+
+
+def test_signature_algorithms_are_chosen_for_each_side(files: Files, client: Any, server: Any) -> None:
+    assert "ecdsa_secp256r1_sha256" in tlsocket.get_sigalgs()
+    assert not [name for name in tlsocket.get_sigalgs() if "sha1" in name]
+    client.load_cert_chain(files.client_certificate, files.client_key)
+    server.load_verify_locations(files.authority)
+    server.verify_mode = ssl.CERT_REQUIRED
+    client.set_server_sigalgs("?ed9000:ecdsa_secp256r1_sha256:rsa_pss_rsae_sha384:RSA-PSS+SHA256:ed25519")
+    server.set_client_sigalgs("ECDSA+SHA256:rsa_pss_rsae_sha512")
+    with connected(client, server) as (near, far):
+        assert near.server_sigalg() == far.server_sigalg()
+        assert near.client_sigalg() == far.client_sigalg()
+        assert near.server_sigalg() in ("ecdsa_secp256r1_sha256", "rsa_pss_rsae_sha384")
+        assert near.client_sigalg() in ("ecdsa_secp256r1_sha256", "rsa_pss_rsae_sha512")
+
+
+def test_signature_algorithm_that_no_certificate_has(client: Any, server: Any) -> None:
+    client.set_server_sigalgs("ed448")
+    with pytest.raises(ssl.SSLError, match="handshake failure"), connected(client, server):
+        pass
+
+
+@pytest.mark.parametrize("call", ["set_client_sigalgs", "set_server_sigalgs"])
+@pytest.mark.parametrize("listed", ["", "nonsense", "RSA+SHA1", "ecdsa_sha1", "ed25519:nonsense", "?nonsense"])
+def test_unknown_signature_algorithms_are_refused(client: Any, call: str, listed: str) -> None:
+    with pytest.raises(ssl.SSLError, match="unrecognized signature algorithm"):
+        getattr(client, call)(listed)
+
+
+def test_nothing_is_known_of_a_handshake_before_it(client: Any) -> None:
+    conn = client.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="localhost")
+    assert (conn.group(), conn.client_sigalg(), conn.server_sigalg()) == (None, None, None)
 
 
 def test_datagram_sockets_are_refused(module: Any) -> None:

@@ -26,7 +26,7 @@ from tests.handshake.support import (
 from tlsocket import events
 from tlsocket.config import Budgets, ClientAuthentication, Credential, DecisionKind, Role
 from tlsocket.connection import Connection
-from tlsocket.crypto.groups import SUPPORTED_GROUPS
+from tlsocket.crypto.groups import CLASSICAL_GROUPS, SUPPORTED_GROUPS
 from tlsocket.crypto.signatures import LocalSigner
 from tlsocket.crypto.suites import TLS13_SUITES
 from tlsocket.errors import (
@@ -34,6 +34,7 @@ from tlsocket.errors import (
     ApiMisuse,
     CertificateReason,
     CertificateRejected,
+    PeerIncompatible,
     PeerMisbehaved,
     Reason,
     TLSError,
@@ -42,6 +43,7 @@ from tlsocket.errors import (
 from tlsocket.handshake.credentials import serves_name
 from tlsocket.messages import EncryptedExtensions, Finished
 from tlsocket.registry import AlertDescription, HandshakeType, NamedGroup
+from tlsocket.registry.signature_schemes import SignatureScheme
 
 ASKED = ClientAuthentication.OPTIONAL
 REQUIRED = ClientAuthentication.REQUIRED
@@ -68,7 +70,7 @@ def test_every_suite_with_every_group(suite: int, group: int) -> None:
     exchange(link)
 
 
-@pytest.mark.parametrize("key", ["ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "rsa-2048", "ed25519"])
+@pytest.mark.parametrize("key", ["ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "rsa-2048", "ed25519", "ed448"])
 def test_every_kind_of_key_on_both_sides(key: str) -> None:
     verifier = Verifier()
     link = Link(
@@ -111,10 +113,65 @@ def test_cookie_alone_keeps_the_key_share() -> None:
 
 def test_a_server_takes_a_group_with_a_share_rather_than_ask_again() -> None:
     link = Link(
-        client_config(key_share_groups=(NamedGroup.SECP384R1,)), server_config(groups=SUPPORTED_GROUPS)
+        client_config(groups=CLASSICAL_GROUPS, key_share_groups=(NamedGroup.SECP384R1,)),
+        server_config(groups=SUPPORTED_GROUPS),
     ).connect()
     assert link.server.negotiated is not None
     assert link.server.negotiated.group == NamedGroup.SECP384R1
+
+
+@pytest.mark.parametrize(
+    ("servers", "expected"),
+    [
+        # A hybrid that the server prefers is worth the round trip, and any hybrid with a share saves it.
+        ((NamedGroup.X25519MLKEM768, NamedGroup.X25519), NamedGroup.X25519MLKEM768),
+        ((NamedGroup.SECP384R1MLKEM1024, NamedGroup.X25519MLKEM768, NamedGroup.X25519), NamedGroup.SECP384R1MLKEM1024),
+        ((NamedGroup.X25519MLKEM768, NamedGroup.SECP256R1MLKEM768), NamedGroup.SECP256R1MLKEM768),
+        ((NamedGroup.X25519, NamedGroup.X25519MLKEM768), NamedGroup.X25519),
+    ],
+)
+def test_a_preferred_hybrid_is_asked_for(servers: tuple[int, ...], expected: int) -> None:
+    shares = (NamedGroup.X25519,) if expected != NamedGroup.SECP256R1MLKEM768 else (expected, NamedGroup.X25519)
+    link = Link(client_config(key_share_groups=shares), server_config(groups=servers)).connect()
+    assert link.client.negotiated is not None
+    assert link.client.negotiated.group == expected
+    asked = [event for event in link.client_events if isinstance(event, events.HelloRetryRequestReceived)]
+    assert bool(asked) == (expected not in shares)
+    exchange(link)
+
+
+def test_the_default_offer_has_a_hybrid_share_and_the_one_inside_it() -> None:
+    link = Link(server=server_config(groups=(NamedGroup.X25519,))).connect()
+    [sent] = [event for event in link.client_events if isinstance(event, events.ClientHelloSent)]
+    assert sent.key_share_groups == (NamedGroup.X25519MLKEM768, NamedGroup.X25519)
+    assert not [event for event in link.client_events if isinstance(event, events.HelloRetryRequestReceived)]
+    assert link.server.negotiated is not None
+    assert link.server.negotiated.group == NamedGroup.X25519
+    exchange(link)
+    both = Link().connect()
+    assert both.server.negotiated is not None
+    assert both.server.negotiated.group == NamedGroup.X25519MLKEM768
+
+
+def test_own_signature_schemes_are_used_in_our_order() -> None:
+    ours = (SignatureScheme.RSA_PSS_RSAE_SHA512, SignatureScheme.RSA_PSS_RSAE_SHA256)
+    rsa = (credential("rsa-2048"),)
+    link = Link(
+        client_config(credentials=rsa, signing_schemes=ours[1:]),
+        server_config(credentials=rsa, signing_schemes=ours, client_authentication=REQUIRED),
+    ).connect()
+    assert link.client.negotiated is not None
+    assert link.client.negotiated.signature_scheme == ours[0]
+    assert link.client.negotiated.own_signature_scheme == ours[1]
+
+
+def test_no_own_signature_scheme_that_the_client_takes() -> None:
+    link = Link(
+        client_config(signature_schemes=(SignatureScheme.ECDSA_SECP384R1_SHA384,)),
+        server_config(signing_schemes=(SignatureScheme.ED25519,), credentials=(credential("ed25519"),)),
+    ).run()
+    assert isinstance(link.server_error, PeerIncompatible)
+    assert link.server_error.reason is Reason.NO_COMMON_SIGNATURE_SCHEME
 
 
 @pytest.mark.parametrize(("prefer_server_order", "expected"), [(True, 0x1303), (False, 0x1301)])
@@ -577,7 +634,8 @@ def test_sha1_chain_is_not_a_fallback_unless_the_peer_takes_it() -> None:
         {"alpn_protocols": (b"",)},
         {"alpn_protocols": (b"x" * 256,)},
         {"key_share_groups": (NamedGroup.SECP256R1, NamedGroup.X25519)},
-        {"key_share_groups": (NamedGroup.X448,)},
+        {"key_share_groups": (NamedGroup.FFDHE2048,)},
+        {"signing_schemes": ()},
     ],
 )
 def test_nonsense_configuration_is_misuse(changes: dict[str, object]) -> None:

@@ -137,6 +137,7 @@ def shares(*entries: tuple[int, bytes]) -> Any:
 
 
 HRR_SERVER = {"groups": (G.SECP384R1,)}
+CLASSICAL_SERVER = {"groups": (G.X25519, G.SECP256R1)}  # else a server asks for the hybrid, whatever the share
 ASKING = {"client_authentication": ClientAuthentication.OPTIONAL}
 UNKNOWN = ((0xABCD, b""),)
 OFF_CURVE = b"\x04" + b"\x01" * 64
@@ -288,7 +289,7 @@ CASES = [
          A.MISSING_EXTENSION, Reason.MISSING_EXTENSION),
     # Section 4.3.8
     Case("4.3.8", "selected_group not in supported_groups: illegal_parameter", C,
-         {T.SERVER_HELLO: only_retry(extended(key_share_group=G.X448))},
+         {T.SERVER_HELLO: only_retry(extended(key_share_group=G.FFDHE2048))},
          A.ILLEGAL_PARAMETER, Reason.GROUP_NOT_OFFERED, server=HRR_SERVER),
     Case("4.3.8", "selected_group has a share already: illegal_parameter", C, {T.SERVER_HELLO: retried},
          A.ILLEGAL_PARAMETER, Reason.HELLO_RETRY_WITHOUT_CHANGE),
@@ -297,25 +298,32 @@ CASES = [
          A.ILLEGAL_PARAMETER, Reason.GROUP_CHANGED, server=HRR_SERVER),
     Case("4.3.8", "a share for a group without a share of ours", C, {T.SERVER_HELLO: share(G.SECP256R1, OFF_CURVE)},
          A.ILLEGAL_PARAMETER, Reason.KEY_SHARE_NOT_OFFERED),
-    Case("4.3.8", "a share for a group that was not offered", C, {T.SERVER_HELLO: share(G.X448, bytes(56))},
+    Case("4.3.8", "a share for a group that was not offered", C, {T.SERVER_HELLO: share(G.FFDHE2048, bytes(256))},
          A.ILLEGAL_PARAMETER, Reason.GROUP_NOT_OFFERED),
     Case("4.3.8", "several shares for one group: illegal_parameter", S,
          {T.CLIENT_HELLO: shares((G.X25519, bytes(32)), (G.X25519, bytes(32)))},
          A.ILLEGAL_PARAMETER, Reason.DUPLICATE_KEY_SHARE),
     Case("4.3.8", "a share for a group outside supported_groups: illegal_parameter", S,
-         {T.CLIENT_HELLO: shares((G.X448, bytes(56)))}, A.ILLEGAL_PARAMETER, Reason.KEY_SHARE_ORDER),
+         {T.CLIENT_HELLO: shares((G.FFDHE2048, bytes(256)))}, A.ILLEGAL_PARAMETER, Reason.KEY_SHARE_ORDER),
     Case("4.3.8", "shares in another order: illegal_parameter", S,
          {T.CLIENT_HELLO: shares((G.SECP256R1, OFF_CURVE), (G.X25519, bytes(32)))},
          A.ILLEGAL_PARAMETER, Reason.KEY_SHARE_ORDER),
     Case("4.3.8.2", "peers MUST validate each other's public value", S,
-         {T.CLIENT_HELLO: shares((G.SECP256R1, OFF_CURVE))}, A.ILLEGAL_PARAMETER, Reason.INVALID_KEY_SHARE),
+         {T.CLIENT_HELLO: shares((G.SECP256R1, OFF_CURVE))}, A.ILLEGAL_PARAMETER, Reason.INVALID_KEY_SHARE,
+         server=CLASSICAL_SERVER),
+    Case("4.3.8.2", "peers MUST validate each other's public value", S,
+         {T.CLIENT_HELLO: shares((G.X25519MLKEM768, b"\xff" * 1216))}, A.ILLEGAL_PARAMETER, Reason.INVALID_KEY_SHARE),
     Case("4.3.8.2", "peers MUST validate each other's public value", C,
          {T.SERVER_HELLO: share(G.SECP256R1, OFF_CURVE)}, A.ILLEGAL_PARAMETER, Reason.INVALID_KEY_SHARE,
          client={"groups": (G.SECP256R1,)}),
     Case("7.4.2", "the all-zero shared secret", C, {T.SERVER_HELLO: share(G.X25519, bytes(32))},
          A.ILLEGAL_PARAMETER, Reason.ALL_ZERO_SHARED_SECRET),
-    Case("7.4.2", "the all-zero shared secret", S, {T.CLIENT_HELLO: shares((G.X25519, bytes(32)))},
+    Case("7.4.2", "the all-zero shared secret", C, {T.SERVER_HELLO: share(G.X25519MLKEM768, bytes(1120))},
          A.ILLEGAL_PARAMETER, Reason.ALL_ZERO_SHARED_SECRET),
+    Case("7.4.2", "the all-zero shared secret", S, {T.CLIENT_HELLO: shares((G.X25519, bytes(32)))},
+         A.ILLEGAL_PARAMETER, Reason.ALL_ZERO_SHARED_SECRET, server=CLASSICAL_SERVER),
+    Case("7.4.2", "the all-zero shared secret", C, {T.SERVER_HELLO: share(G.X448, bytes(56))},
+         A.ILLEGAL_PARAMETER, Reason.ALL_ZERO_SHARED_SECRET, client={"groups": (G.X448,)}),
     # Section 4.4
     Case("4.4.1", "a forbidden extension: illegal_parameter", C,
          {T.ENCRYPTED_EXTENSIONS: extended(unknown=((51, b"\0\x1d\0\x01x"),))},

@@ -164,7 +164,7 @@ def test_we_find_our_certificate_by_the_name(face: Face, peer: Find, materials: 
 def test_server_asks_us_for_another_share(
     face: Face, peer: Find, materials: Materials, tmp_path: Path, group: Group
 ) -> None:
-    """Our share is for X25519; any other group costs one more ClientHello, none if we start with that group."""
+    """Of our shares this OpenSSL knows X25519; another group costs one more ClientHello, none if we start with it."""
     port, log = free_port(), tmp_path / "messages"
     arguments = [peer("openssl"), "s_server", "-accept", f"{LOOPBACK}:{port}", "-www", "-msgfile", str(log), "-msg"]
     options = ServerOptions(Cell(DEFAULT.key, DEFAULT.suite, group))

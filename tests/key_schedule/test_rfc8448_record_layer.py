@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.key_schedule.test_rfc8448 import (
     ALERT,
     CLOSE_NOTIFY,
@@ -17,8 +15,7 @@ from tests.key_schedule.test_rfc8448 import (
     server_flight,
 )
 from tests.vectors.rfc8448 import Trace, record_matches
-
-record = pytest.importorskip("tlsocket.record", reason="the compiled record layer is not built")
+from tlsocket import record
 
 
 @every_trace

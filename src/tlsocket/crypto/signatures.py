@@ -11,16 +11,24 @@ from typing import Protocol
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
 
 from tlsocket.crypto.certificates import PSSPublicKey, PublicKey
 from tlsocket.errors import ApiMisuse, PeerMisbehaved, Reason
 from tlsocket.registry.code_point import describe
 from tlsocket.registry.signature_schemes import SignatureScheme
 
-__all__ = ["DEFAULT_SIGNATURE_SCHEMES", "LocalSigner", "PrivateKey", "Signer", "schemes_for_key", "verify"]
+__all__ = [
+    "CERTIFICATE_SCHEMES",
+    "DEFAULT_SIGNATURE_SCHEMES",
+    "LocalSigner",
+    "PrivateKey",
+    "Signer",
+    "schemes_for_key",
+    "verify",
+]
 
-PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
+PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey
 """The private keys that a LocalSigner takes."""
 
 # Plain integers, as peers' values are: a code point compares and hashes slower.
@@ -31,6 +39,7 @@ _RSA_PSS_RSAE_SHA256 = SignatureScheme.RSA_PSS_RSAE_SHA256.value
 _RSA_PSS_RSAE_SHA384 = SignatureScheme.RSA_PSS_RSAE_SHA384.value
 _RSA_PSS_RSAE_SHA512 = SignatureScheme.RSA_PSS_RSAE_SHA512.value
 _ED25519 = SignatureScheme.ED25519.value
+_ED448 = SignatureScheme.ED448.value
 _RSA_PSS_PSS_SHA256 = SignatureScheme.RSA_PSS_PSS_SHA256.value
 _RSA_PSS_PSS_SHA384 = SignatureScheme.RSA_PSS_PSS_SHA384.value
 _RSA_PSS_PSS_SHA512 = SignatureScheme.RSA_PSS_PSS_SHA512.value
@@ -41,6 +50,7 @@ DEFAULT_SIGNATURE_SCHEMES: tuple[int, ...] = (
     _ED25519,
     _ECDSA_SECP384R1_SHA384,
     _ECDSA_SECP521R1_SHA512,
+    _ED448,
     _RSA_PSS_RSAE_SHA256,
     _RSA_PSS_RSAE_SHA384,
     _RSA_PSS_RSAE_SHA512,
@@ -49,6 +59,14 @@ DEFAULT_SIGNATURE_SCHEMES: tuple[int, ...] = (
     _RSA_PSS_PSS_SHA512,
 )
 """Every scheme that we sign and verify CertificateVerify with, in our order of preference."""
+
+CERTIFICATE_SCHEMES: tuple[int, ...] = (
+    SignatureScheme.RSA_PKCS1_SHA256.value,
+    SignatureScheme.RSA_PKCS1_SHA384.value,
+    SignatureScheme.RSA_PKCS1_SHA512.value,
+)
+"""For signatures in certificates only (RFC 9846 section 4.3.3), where most authorities still use them: `verify` refuses
+a CertificateVerify with one. Nothing with SHA-1 is here or above."""
 
 
 class _EcdsaScheme:
@@ -123,7 +141,23 @@ class _Ed25519Scheme:
         return key.sign(data) if isinstance(key, ed25519.Ed25519PrivateKey) else None
 
 
-_SCHEMES: dict[int, _EcdsaScheme | _PssScheme | _Ed25519Scheme] = {
+class _Ed448Scheme:
+    __slots__ = ()
+
+    def fits(self, key: PublicKey) -> bool:
+        return isinstance(key, ed448.Ed448PublicKey)
+
+    def verify(self, key: PublicKey, signature: bytes, data: bytes) -> bool:
+        if not isinstance(key, ed448.Ed448PublicKey):
+            return False
+        key.verify(signature, data)
+        return True
+
+    def sign(self, key: PrivateKey, data: bytes) -> bytes | None:
+        return key.sign(data) if isinstance(key, ed448.Ed448PrivateKey) else None
+
+
+_SCHEMES: dict[int, _EcdsaScheme | _PssScheme | _Ed25519Scheme | _Ed448Scheme] = {
     _ECDSA_SECP256R1_SHA256: _EcdsaScheme("secp256r1", hashes.SHA256()),
     _ECDSA_SECP384R1_SHA384: _EcdsaScheme("secp384r1", hashes.SHA384()),
     _ECDSA_SECP521R1_SHA512: _EcdsaScheme("secp521r1", hashes.SHA512()),
@@ -131,6 +165,7 @@ _SCHEMES: dict[int, _EcdsaScheme | _PssScheme | _Ed25519Scheme] = {
     _RSA_PSS_RSAE_SHA384: _PssScheme(hashes.SHA384(), rsae=True),
     _RSA_PSS_RSAE_SHA512: _PssScheme(hashes.SHA512(), rsae=True),
     _ED25519: _Ed25519Scheme(),
+    _ED448: _Ed448Scheme(),
     _RSA_PSS_PSS_SHA256: _PssScheme(hashes.SHA256(), rsae=False),
     _RSA_PSS_PSS_SHA384: _PssScheme(hashes.SHA384(), rsae=False),
     _RSA_PSS_PSS_SHA512: _PssScheme(hashes.SHA512(), rsae=False),

@@ -1,8 +1,9 @@
-"""Cipher strings, suite names and group names, as programs for OpenSSL write them.
+"""Cipher strings and suite names, as programs for OpenSSL write them.
 
 `set_ciphers` chooses among the suites up to TLS 1.2 only, in OpenSSL as here; those of TLS 1.3 have their own list.
 What such a string asks for is therefore read, checked and has no effect before TLS 1.2 is there. The names are
-those of the IANA registries and of OpenSSL. Not here: what a suite does (`tlsocket.crypto.suites`).
+those of the IANA registries and of OpenSSL. Not here: what a suite does (`tlsocket.crypto.suites`),
+lists of groups and signature algorithms (`preferences`).
 """
 
 from __future__ import annotations
@@ -10,12 +11,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from tlsocket.crypto.groups import SUPPORTED_GROUPS
 from tlsocket.crypto.suites import TLS13_SUITES
 from tlsocket.dropin.exceptions import SSLError
-from tlsocket.registry.named_groups import NamedGroup
 
-__all__ = ["check_cipher_string", "describe_suite", "group_names", "parse_groups", "parse_suites"]
+__all__ = ["check_cipher_string", "describe_suite", "parse_suites"]
 
 # The words of OpenSSL's cipher list format (openssl-ciphers(1)), as far as programs use them. Asking for a kind that
 # does not exist here (CBC, RSA key exchange, finite fields) selects nothing, as in an OpenSSL built without it.
@@ -116,13 +115,6 @@ _SUITE_NAME = re.compile(
 )
 _SEPARATORS = re.compile(r"[:, ;]+")
 
-_OPENSSL_GROUPS = {
-    "prime256v1": NamedGroup.SECP256R1,
-    "P-256": NamedGroup.SECP256R1,
-    "P-384": NamedGroup.SECP384R1,
-    "P-521": NamedGroup.SECP521R1,
-}
-
 
 def check_cipher_string(ciphers: str) -> None:
     """Raise `SSLError` as OpenSSL does for a string in which no word means anything."""
@@ -166,26 +158,3 @@ def describe_suite(code: int) -> dict[str, Any]:
         "kea": "kx-any",
         "auth": "auth-any",
     }
-
-
-def parse_groups(names: str) -> tuple[int, ...]:
-    """Key exchange groups by name (ours, OpenSSL's or NIST's), joined by colons, in order of preference."""
-    known = {NamedGroup(code).name.lower(): code for code in SUPPORTED_GROUPS}
-    known.update({name.lower(): code for name, code in _OPENSSL_GROUPS.items()})
-    codes = []
-    for name in names.split(":"):
-        code = known.get(name.strip().lower())
-        if code is None:
-            raise ValueError(f"unknown elliptic curve name {name!r}; there are {', '.join(group_names())}")
-        codes.append(int(code))
-    return tuple(dict.fromkeys(codes))
-
-
-def group_names(codes: tuple[int, ...] = SUPPORTED_GROUPS, *, aliases: bool = False) -> list[str]:
-    """The names of groups, with OpenSSL's other names for them if `aliases` says so."""
-    names = []
-    for code in codes:
-        names.append(NamedGroup(code).name.lower())
-        if aliases:
-            names += [alias for alias, other in _OPENSSL_GROUPS.items() if other == code]
-    return names

@@ -27,9 +27,10 @@ from tlsocket.config import (
 )
 from tlsocket.connection import Connection
 from tlsocket.crypto.groups import SUPPORTED_GROUPS
-from tlsocket.crypto.signatures import DEFAULT_SIGNATURE_SCHEMES
+from tlsocket.crypto.signatures import CERTIFICATE_SCHEMES, DEFAULT_SIGNATURE_SCHEMES
 from tlsocket.crypto.suites import DEFAULT_TLS13_SUITES
 from tlsocket.dropin import ciphers as _ciphers
+from tlsocket.dropin import preferences as _preferences
 from tlsocket.dropin.credentials import CertificateSource, KeySource, PasswordSource, load_credential
 from tlsocket.dropin.enums import (
     CERT_NONE,
@@ -81,6 +82,7 @@ _DEFAULT_OPTIONS = (
     | OP_SINGLE_ECDH_USE
     | OP_ENABLE_MIDDLEBOX_COMPAT
 )
+_ALL_SCHEMES = (*DEFAULT_SIGNATURE_SCHEMES, *CERTIFICATE_SCHEMES)
 _AUTHENTICATION = {
     0: ClientAuthentication.NONE,
     1: ClientAuthentication.OPTIONAL,
@@ -109,6 +111,9 @@ class SSLContext(ResumptionSettings):
     _maximum_version: TLSVersion
     _cipher_suites: tuple[int, ...]
     _groups: tuple[int, ...]
+    _key_shares: tuple[int, ...] | None
+    _client_schemes: tuple[int, ...] | None
+    _server_schemes: tuple[int, ...] | None
     _alpn: tuple[bytes, ...]
     _credentials: tuple[Credential, ...]
     _trust: TrustSettings
@@ -135,6 +140,9 @@ class SSLContext(ResumptionSettings):
         self._maximum_version = TLSVersion.MAXIMUM_SUPPORTED
         self._cipher_suites = DEFAULT_TLS13_SUITES
         self._groups = SUPPORTED_GROUPS
+        self._key_shares = None
+        self._client_schemes = None
+        self._server_schemes = None
         self._alpn = ()
         self._credentials = ()
         self._trust = TrustSettings()
@@ -248,6 +256,9 @@ class SSLContext(ResumptionSettings):
             snapshot = self._client_snapshot = ClientConfig(
                 cipher_suites=self._cipher_suites,
                 groups=self._groups,
+                key_share_groups=self._key_shares,
+                signature_schemes=self._server_schemes or _ALL_SCHEMES,
+                signing_schemes=self._client_schemes,
                 alpn_protocols=self._alpn,
                 credentials=self._credentials,
                 verifier=None if self._verify_mode == CERT_NONE else self._peer_verifier(),
@@ -266,6 +277,8 @@ class SSLContext(ResumptionSettings):
             snapshot = self._server_snapshot = ServerConfig(
                 cipher_suites=self._cipher_suites,
                 groups=self._groups,
+                signature_schemes=self._client_schemes or _ALL_SCHEMES,
+                signing_schemes=self._server_schemes,
                 alpn_protocols=self._alpn,
                 # As OpenSSL's callback in `ssl` does: without a common protocol the connection goes on without one.
                 alpn_strict=False,
@@ -481,17 +494,27 @@ class SSLContext(ResumptionSettings):
 
     def set_ecdh_curve(self, name: str, /) -> None:
         """Use this key exchange group and no other."""
-        self._groups = _ciphers.parse_groups(os.fsdecode(name))
+        self._groups, self._key_shares = (_preferences.one_group(os.fsdecode(name)),), None
         self._changed()
 
     def set_groups(self, groups: str, /) -> None:
-        """Choose the key exchange groups and their order: names joined by colons."""
-        self._groups = _ciphers.parse_groups(groups)
+        """Choose the key exchange groups and their order: names joined by colons, or a list as OpenSSL 3.5 takes it."""
+        self._groups, self._key_shares = _preferences.parse_groups(groups)
         self._changed()
 
     def get_groups(self, *, include_aliases: bool = False) -> list[str]:
-        """The enabled key exchange groups in order of preference."""
-        return _ciphers.group_names(self._groups, aliases=include_aliases)
+        """The key exchange groups that there are, whether or not `set_groups` chose them, as Python 3.15 has it."""
+        return _preferences.group_names(aliases=include_aliases)
+
+    def set_client_sigalgs(self, sigalgs: str, /) -> None:
+        """Choose the signature algorithms that clients authenticate with, and their order: names joined by colons."""
+        self._client_schemes = _preferences.parse_schemes(sigalgs)
+        self._changed()
+
+    def set_server_sigalgs(self, sigalgs: str, /) -> None:
+        """Choose the signature algorithms that servers authenticate with, and their order: names joined by colons."""
+        self._server_schemes = _preferences.parse_schemes(sigalgs)
+        self._changed()
 
     def load_dh_params(self, path: StrOrBytesPath, /) -> None:
         """Accepted with a warning: finite-field Diffie-Hellman is not built, so its parameters have no use."""

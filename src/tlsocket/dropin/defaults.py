@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from tlsocket.crypto.library import openssl_version_number, openssl_version_text
 from tlsocket.crypto.randomness import random_bytes
+from tlsocket.dropin import preferences as _preferences
 from tlsocket.dropin.context import SSLContext
 from tlsocket.dropin.enums import (
     CERT_NONE,
@@ -55,6 +56,7 @@ __all__ = [
     "get_default_verify_paths",
     "get_protocol_name",
     "get_server_certificate",
+    "get_sigalgs",
 ]
 
 OPENSSL_VERSION = openssl_version_text()
@@ -185,3 +187,8 @@ def RAND_add(string: str | ReadableBuffer, entropy: float, /) -> None:
 def RAND_status() -> bool:
     """True: the operating system's generator is always seeded."""
     return True
+
+
+def get_sigalgs() -> list[str]:
+    """Names of the signature algorithms that `SSLContext.set_server_sigalgs` and `set_client_sigalgs` take."""
+    return _preferences.scheme_names()

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["MemoryBIO", "SSLObject"]
 
+_MEMORY_BIO: type = MemoryBIO
+
 # Taking sealed bytes from the writer and appending them to the outgoing BIO must not be interleaved by the other
 # direction's thread. It takes a microsecond, so all objects of a process share one lock.
 _outgoing_lock = threading.Lock()
@@ -89,10 +91,8 @@ class SSLObject(ConnectionView):
     ) -> SSLObject:
         if context is None:
             raise TypeError("a context is needed")
-        if not (hasattr(incoming, "read") and hasattr(incoming, "eof") and hasattr(incoming, "pending")):
-            raise TypeError(f"wrap_bio() argument 'incoming' must be MemoryBIO, not {type(incoming).__name__}")
-        if not hasattr(outgoing, "write"):
-            raise TypeError(f"wrap_bio() argument 'outgoing' must be MemoryBIO, not {type(outgoing).__name__}")
+        if not (type(incoming) is type(outgoing) is _MEMORY_BIO):
+            _check_bios(incoming, outgoing)
         if server_side and server_hostname:
             raise ValueError("server_hostname can only be specified in client mode")
         if context.check_hostname and not server_hostname and not server_side:
@@ -273,3 +273,11 @@ class SSLObject(ConnectionView):
         finally:
             # An error kept by a frame that its traceback keeps would keep the connection too.
             del error, translated
+
+
+def _check_bios(incoming: object, outgoing: object) -> None:
+    """Whatever reads and writes as a MemoryBIO does will do."""
+    if not (hasattr(incoming, "read") and hasattr(incoming, "eof") and hasattr(incoming, "pending")):
+        raise TypeError(f"wrap_bio() argument 'incoming' must be MemoryBIO, not {type(incoming).__name__}")
+    if not hasattr(outgoing, "write"):
+        raise TypeError(f"wrap_bio() argument 'outgoing' must be MemoryBIO, not {type(outgoing).__name__}")

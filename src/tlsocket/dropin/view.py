@@ -20,7 +20,10 @@ from tlsocket.dropin.session import SSLSession, check_session
 from tlsocket.errors import ApplicationRefusal
 from tlsocket.events import Negotiated
 from tlsocket.handshake.decisions import CertificateDecision
+from tlsocket.registry import describe
 from tlsocket.registry.alerts import AlertDescription
+from tlsocket.registry.named_groups import NamedGroup
+from tlsocket.registry.signature_schemes import SignatureScheme
 
 if TYPE_CHECKING:
     from tlsocket.dropin.context import SSLContext
@@ -114,6 +117,27 @@ class ConnectionView:
         """The cipher suite as (name, version, secret bits), or None before the handshake."""
         conn = self._conn
         return None if conn is None or conn.negotiated is None else _cipher_tuple(conn.negotiated.cipher_suite)
+
+    def group(self) -> str | None:
+        """The key exchange group, such as "X25519MLKEM768", or None before the handshake."""
+        conn = self._conn
+        return None if conn is None or conn.negotiated is None else describe(NamedGroup, conn.negotiated.group)
+
+    def client_sigalg(self) -> str | None:
+        """The signature algorithm that the client authenticated with, or None where it did not."""
+        return self._scheme_of(Role.CLIENT)
+
+    def server_sigalg(self) -> str | None:
+        """The signature algorithm that the server authenticated with, or None where it did not."""
+        return self._scheme_of(Role.SERVER)
+
+    def _scheme_of(self, role: Role) -> str | None:
+        conn = self._conn
+        if conn is None or conn.negotiated is None:
+            return None
+        negotiated = conn.negotiated
+        scheme = negotiated.own_signature_scheme if conn.role is role else negotiated.signature_scheme
+        return None if scheme is None else describe(SignatureScheme, scheme)
 
     def shared_ciphers(self) -> list[tuple[str, str, int]] | None:
         """On a server, our cipher suites that the client offered too, in the client's order; None on a client."""

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from tlsocket.config import ClientConfig
-from tlsocket.crypto.groups import KeyShare, generate
+from tlsocket.crypto.groups import KeyShare, default_share_groups, generate
 from tlsocket.crypto.randomness import random_bytes
 from tlsocket.extensions import ClientHelloExtensions, KeyShareEntry
 from tlsocket.handshake.negotiation import remember
@@ -55,7 +55,7 @@ def template_for(config: ClientConfig, server_name: str | None) -> Template:
 
 
 def _template(config: ClientConfig, server_name: str | None) -> Template:
-    groups = config.groups[:1] if config.key_share_groups is None else config.key_share_groups
+    groups = default_share_groups(config.groups) if config.key_share_groups is None else config.key_share_groups
     # Random place-holders cannot be mistaken for anything else in the message.
     entries = tuple(KeyShareEntry(group, random_bytes(len(generate(group).public))) for group in groups)
     hello = ClientHello(

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from tlsocket import clock, record
 from tlsocket.config import ClientConfig, Credential, DecisionKind, Role
-from tlsocket.crypto.groups import KeyShare, generate
+from tlsocket.crypto.groups import KeyShare, generate, generate_shares
 from tlsocket.crypto.randomness import random_bytes
 from tlsocket.crypto.suites import TLS13_SUITES, CipherSuite
 from tlsocket.errors import InternalError, PeerIncompatible, PeerMisbehaved, Reason
@@ -33,7 +33,7 @@ from tlsocket.handshake.authentication import (
     verify_signature,
 )
 from tlsocket.handshake.client_hello import Template, hello_again, template_for
-from tlsocket.handshake.credentials import scheme_for, select_client_credential
+from tlsocket.handshake.credentials import acceptable_schemes, scheme_for, select_client_credential
 from tlsocket.handshake.decisions import CertificateDecision, SignatureDecision, Suspended
 from tlsocket.handshake.flight import Flight
 from tlsocket.handshake.machine import Handshake
@@ -154,7 +154,7 @@ def _send_client_hello(hs: ClientHandshake) -> State:
         random = random_bytes(64)
         hs.client_random = random[:32]
         hs.session_id = random[32:] if hs.config.middlebox_compatibility else b""
-        hs.shares = {group: generate(group) for group in template.share_groups}
+        hs.shares = generate_shares(template.share_groups)
         message = template.fill(hs.client_random, hs.session_id, hs.shares)
         hs.offers = offers_of(hs.config, hs.session, hs.server_name)
     else:
@@ -357,11 +357,12 @@ def _on_certificate_request(hs: ClientHandshake, message: CertificateRequest, ra
     if hs.asks(DecisionKind.CERTIFICATE):
         schemes = extensions.signature_algorithms
         return Suspended(CertificateDecision(Role.CLIENT, hs.server_name, schemes, authorities), _credential_decided)
+    usable = acceptable_schemes(hs.config, extensions.signature_algorithms)
     found = select_client_credential(
         hs.config.credentials,
-        ours=hs.config.signature_schemes,
-        schemes=extensions.signature_algorithms,
-        schemes_cert=extensions.signature_algorithms_cert,
+        ours=usable,
+        schemes=usable,
+        schemes_cert=extensions.signature_algorithms_cert or extensions.signature_algorithms,
         authorities=authorities,
     )
     if found is not None:
@@ -373,7 +374,8 @@ def _credential_decided(hs: ClientHandshake, answer: Credential | None) -> State
     if answer is not None:
         request = hs.certificate_request
         theirs = () if request is None else request.extensions.signature_algorithms or ()
-        scheme = scheme_for(answer, hs.config.signature_schemes, theirs)
+        usable = acceptable_schemes(hs.config, theirs)
+        scheme = scheme_for(answer, usable, usable)
         if scheme is None:
             raise PeerIncompatible(
                 Reason.NO_COMMON_SIGNATURE_SCHEME, "the chosen credential cannot sign for this server"

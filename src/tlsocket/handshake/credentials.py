@@ -11,13 +11,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tlsocket.config import Credential, ServerConfig
+from tlsocket.config import ClientConfig, Credential, ServerConfig
 from tlsocket.crypto.certificates import parse_certificate
 from tlsocket.errors import PeerIncompatible, Reason, TLSError
 from tlsocket.registry import describe
 from tlsocket.registry.signature_schemes import SignatureScheme
 
-__all__ = ["Credential", "scheme_for", "select_client_credential", "select_server_credential", "serves_name"]
+__all__ = [
+    "Credential",
+    "acceptable_schemes",
+    "scheme_for",
+    "select_client_credential",
+    "select_server_credential",
+    "serves_name",
+]
 
 # Signature algorithms of certificates (RFC 5280, RFC 4055, RFC 5758, RFC 8410) and the schemes that cover them.
 _PSS = frozenset({0x0804, 0x0805, 0x0806, 0x0809, 0x080A, 0x080B})
@@ -37,8 +44,17 @@ _SCHEMES_OF_OID = {
 _SHA1 = frozenset({"1.2.840.113549.1.1.5", "1.2.840.10045.4.1"})
 
 
+def acceptable_schemes(config: ClientConfig | ServerConfig, theirs: tuple[int, ...]) -> tuple[int, ...]:
+    """What the peer accepts and we may sign with, in our order where we have one, else in the peer's."""
+    ours = config.signing_schemes
+    if ours is None:
+        ours = config.signature_schemes
+        return tuple([scheme for scheme in theirs if scheme in ours])
+    return tuple([scheme for scheme in ours if scheme in theirs])
+
+
 def scheme_for(credential: Credential, ours: tuple[int, ...], theirs: tuple[int, ...]) -> int | None:
-    """The first scheme of the peer's list that the credential's key can sign with and that we allow."""
+    """The first scheme of `theirs` that the credential's key can sign with and that is among `ours`."""
     usable = credential.schemes
     return next((scheme for scheme in theirs if scheme in usable and scheme in ours), None)
 
@@ -65,8 +81,9 @@ def select_server_credential(
         others = [c for c in others if not c.names]
         if not others:
             raise PeerIncompatible(Reason.NO_CERTIFICATE_FOR_NAME, server_name)
+    usable = acceptable_schemes(config, schemes)
     for candidates in (named, others):
-        found = _best(candidates, config.signature_schemes, schemes, schemes_cert, authorities)
+        found = _best(candidates, usable, usable, schemes_cert or schemes, authorities)
         if found is not None:
             return found
     raise _no_scheme(config.credentials, schemes)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from tlsocket.config import ClientConfig, ServerConfig
+from tlsocket.crypto.groups import HYBRID_GROUPS
 from tlsocket.crypto.suites import TLS13_SUITES, CipherSuite
 from tlsocket.errors import PeerIncompatible, PeerMisbehaved, Reason
 from tlsocket.registry import describe
@@ -76,7 +77,10 @@ def _negotiate(
     common = [group for group in config.groups if group in groups]
     if not common:
         raise PeerIncompatible(Reason.NO_COMMON_GROUP, _offers(NamedGroup, groups, config.groups))
-    # Of the common groups one with a share, in our order, since that saves a round trip; all our groups are strong.
+    # Of the common groups one with a share, in our order, since that saves a round trip. But a hybrid that we prefer is
+    # worth the round trip: what is recorded today would be read when there are quantum computers.
+    if common[0] in HYBRID_GROUPS:
+        common = [group for group in common if group in HYBRID_GROUPS]
     group = next((group for group in common if group in share_groups), None)
     suites = tuple(code for code in cipher_suites if code in config.cipher_suites)
     if group is None:

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
+from typing import NamedTuple
 
 from tlsocket import record
 from tlsocket.config import ClientAuthentication, Credential, DecisionKind, Role, ServerConfig
 from tlsocket.crypto.comparison import equal
 from tlsocket.crypto.groups import respond
 from tlsocket.crypto.randomness import random_bytes
-from tlsocket.errors import InternalError, PeerIncompatible, PeerMisbehaved, Reason
+from tlsocket.errors import InternalError, PeerIncompatible, PeerMisbehaved, Reason, TLSError
 from tlsocket.events import (
     CertificateReceived,
     CertificateRequested,
@@ -43,7 +44,7 @@ from tlsocket.handshake.authentication import (
     verify_finished,
     verify_signature,
 )
-from tlsocket.handshake.credentials import scheme_for, select_server_credential, serves_name
+from tlsocket.handshake.credentials import acceptable_schemes, scheme_for, select_server_credential, serves_name
 from tlsocket.handshake.decisions import CertificateDecision, SignatureDecision, Suspended
 from tlsocket.handshake.flight import Flight
 from tlsocket.handshake.machine import Handshake
@@ -64,7 +65,7 @@ from tlsocket.messages import (
     HelloRetryRequest,
     ServerHello,
 )
-from tlsocket.record import Protection, RecordReader, RecordWriter
+from tlsocket.record import RecordReader, RecordWriter
 from tlsocket.registry import describe
 from tlsocket.registry.content_types import ContentType, HandshakeType
 from tlsocket.registry.extension_types import ExtensionType
@@ -82,9 +83,9 @@ class ServerHandshake(Handshake[ServerConfig]):
         "cookie",
         "decided",
         "early_secret",
+        "encrypted_extensions",
         "hello",
         "raw_hello",
-        "receive_protection",
         "retried_hello",
         "selected_identity",
         "signature_scheme",
@@ -111,11 +112,11 @@ class ServerHandshake(Handshake[ServerConfig]):
         self.choice: Choice | None = None
         self.decided = False
         self.signature_scheme = 0
-        self.receive_protection: Protection | None = None
         self.early_secret: EarlySecret | None = None
         """Of the pre-shared key that was accepted."""
         self.selected_identity: int | None = None
         self.tickets = 0
+        self.encrypted_extensions = b""
 
 
 # START
@@ -232,26 +233,33 @@ def _certificate_decided(hs: ServerHandshake, answer: Credential | ServerConfig 
     return _negotiate(hs, _hello(hs))
 
 
+class _Plan(NamedTuple):
+    """All that follows from a client's lists and the configuration, and from nothing else."""
+
+    choice: Choice
+    credential: Credential | None
+    """None: there is none that fits, and a pre-shared key has to do."""
+    signature_scheme: int
+    alpn: bytes | None
+    encrypted_extensions: bytes
+
+
 def _negotiate(hs: ServerHandshake, hello: ClientHello) -> State:
     extensions = hello.extensions
     shares = tuple([entry.group for entry in extensions.key_share or ()])
-    choice = negotiate(hs.config, hello.cipher_suites, extensions.supported_groups or (), shares)
+    first = hs.retried_hello is None
+    choice = _follow_plan(hs, hello, shares) if first else _choose_again(hs, hello, shares)
     candidate = None
-    if hs.retried_hello is None:
-        hs.alpn = select_application_protocol(hs.config, extensions.alpn)
-        hs.common_cipher_suites = choice.common_cipher_suites
-    elif hs.suite is not None and choice.cipher_suite is not hs.suite:
-        # What the HelloRetryRequest said holds: an external key may have chosen it.
-        choice = replace(choice, cipher_suite=hs.suite)
     if extensions.pre_shared_key is not None:
         candidate = _find_candidate(hs, extensions, choice)
-        if candidate is not None and candidate.algorithm is not choice.cipher_suite.hash:
+        if candidate is not None and candidate.suite is not choice.cipher_suite:
             choice = replace(choice, cipher_suite=candidate.suite)
-    if candidate is None and hs.signature_scheme == 0:
-        _select_credential(hs, extensions)
-    hs.suite = choice.cipher_suite
+    if candidate is None and hs.credential is None:
+        _select_credential(hs.config, extensions, None)
+        raise InternalError(detail="a credential was found that was not there before")
     hs.choice = choice
-    if hs.retried_hello is None and (choice.share is None or hs.config.use_cookie):
+    hs.suite = choice.cipher_suite
+    if first and (choice.share is None or hs.config.use_cookie):
         return _send_hello_retry_request(hs, hello, choice)
     if candidate is not None:
         _accept_candidate(hs, candidate, hello)
@@ -259,16 +267,62 @@ def _negotiate(hs: ServerHandshake, hello: ClientHello) -> State:
     return ServerState.NEGOTIATED
 
 
+def _follow_plan(hs: ServerHandshake, hello: ClientHello, shares: tuple[int, ...]) -> Choice:
+    extensions, config, chosen = hello.extensions, hs.config, hs.credential
+    key = (
+        hello.cipher_suites,
+        extensions.supported_groups,
+        shares,
+        extensions.server_name,
+        extensions.signature_algorithms,
+        extensions.signature_algorithms_cert,
+        extensions.certificate_authorities,
+        extensions.alpn,
+        extensions.pre_shared_key is None,
+    )
+    if chosen is None:
+        plan = remember(config, key, lambda: _plan(config, hello.cipher_suites, shares, extensions, None))
+    else:
+        plan = _plan(config, hello.cipher_suites, shares, extensions, chosen)
+    choice, hs.credential, hs.signature_scheme, hs.alpn, hs.encrypted_extensions = plan
+    hs.common_cipher_suites = choice.common_cipher_suites
+    return choice
+
+
+def _choose_again(hs: ServerHandshake, hello: ClientHello, shares: tuple[int, ...]) -> Choice:
+    choice = negotiate(hs.config, hello.cipher_suites, hello.extensions.supported_groups or (), shares)
+    if hs.suite is not None and choice.cipher_suite is not hs.suite:
+        # What the HelloRetryRequest said holds; an external key may have been the reason.
+        choice = replace(choice, cipher_suite=hs.suite)
+    return choice
+
+
+def _plan(
+    config: ServerConfig,
+    cipher_suites: tuple[int, ...],
+    shares: tuple[int, ...],
+    extensions: ClientHelloExtensions,
+    chosen: Credential | None,
+) -> _Plan:
+    choice = negotiate(config, cipher_suites, extensions.supported_groups or (), shares)
+    credential, scheme = None, 0
+    try:
+        credential, scheme = _select_credential(config, extensions, chosen)
+    except TLSError:
+        # A pre-shared key may do without; if there turns out to be none, this is raised again.
+        if extensions.pre_shared_key is None:
+            raise
+    alpn = select_application_protocol(config, extensions.alpn)
+    # RFC 6066 section 3: a server that used the name to choose its certificate says so with an empty server_name.
+    name = extensions.server_name
+    used = name is not None and credential is not None and serves_name(credential, name)
+    message = EncryptedExtensions(EncryptedExtensionsExtensions(alpn=alpn, server_name=used)).encode()
+    return _Plan(choice, credential, scheme, alpn, message)
+
+
 def _find_candidate(hs: ServerHandshake, extensions: ClientHelloExtensions, choice: Choice) -> Candidate | None:
-    credentials = hs.config.credentials
-    if extensions.signature_algorithms is not None:
-        try:
-            _select_credential(hs, extensions)
-        except PeerIncompatible:
-            # Without a credential that fits, an external key will do or nothing will.
-            credentials = ()
-        else:
-            credentials = () if hs.credential is None else (hs.credential,)
+    # Without signature_algorithms there can be no full handshake, so any credential may be the one of the session.
+    credentials = hs.config.credentials if extensions.signature_algorithms is None else ()
     # What a HelloRetryRequest said of the suite holds.
     suites = choice.common_cipher_suites if hs.retried_hello is None else (choice.cipher_suite.code,)
     return find_candidate(
@@ -277,7 +331,7 @@ def _find_candidate(hs: ServerHandshake, extensions: ClientHelloExtensions, choi
         suite=choice.cipher_suite,
         common_suites=suites,
         alpn=hs.alpn,
-        credentials=credentials,
+        credentials=credentials if hs.credential is None else (hs.credential,),
     )
 
 
@@ -304,27 +358,26 @@ def _count_tickets(hs: ServerHandshake, extensions: ClientHelloExtensions) -> No
     hs.resumable = count > 0
 
 
-def _select_credential(hs: ServerHandshake, extensions: ClientHelloExtensions) -> None:
+def _select_credential(
+    config: ServerConfig, extensions: ClientHelloExtensions, chosen: Credential | None
+) -> tuple[Credential, int]:
     if extensions.signature_algorithms is None:
         raise PeerMisbehaved(Reason.MISSING_EXTENSION, "signature_algorithms")
     theirs = extensions.signature_algorithms
-    if hs.credential is not None:
-        scheme = scheme_for(hs.credential, hs.config.signature_schemes, theirs)
+    if chosen is not None:
+        usable = acceptable_schemes(config, theirs)
+        scheme = scheme_for(chosen, usable, usable)
         if scheme is None:
             raise PeerIncompatible(
                 Reason.NO_COMMON_SIGNATURE_SCHEME, "the chosen credential cannot sign for this client"
             )
-        hs.signature_scheme = scheme
-        return
-    name, schemes_cert = extensions.server_name, extensions.signature_algorithms_cert
-    authorities = extensions.certificate_authorities or ()
-    config = hs.config
-    hs.credential, hs.signature_scheme = remember(
+        return chosen, scheme
+    return select_server_credential(
         config,
-        (name, theirs, schemes_cert, authorities),
-        lambda: select_server_credential(
-            config, server_name=name, schemes=theirs, schemes_cert=schemes_cert, authorities=authorities
-        ),
+        server_name=extensions.server_name,
+        schemes=theirs,
+        schemes_cert=extensions.signature_algorithms_cert,
+        authorities=extensions.certificate_authorities or (),
     )
 
 
@@ -429,17 +482,9 @@ def _server_hello_parts(
 
 
 def _add_encrypted_extensions(hs: ServerHandshake, flight: Flight) -> None:
-    # RFC 6066 section 3: a server that used the name to choose its certificate says so with an empty server_name.
-    name, credential = hs.server_name, hs.credential
-    used = name is not None and credential is not None and serves_name(credential, name)
-    flight.add(_encrypted_extensions(hs.alpn, used))
+    flight.add(hs.encrypted_extensions)
     if hs.on_event is not None:
         hs.on_event(EncryptedExtensionsSent(hs.alpn))
-
-
-@lru_cache(maxsize=64)
-def _encrypted_extensions(alpn: bytes | None, server_name: bool) -> bytes:
-    return EncryptedExtensions(EncryptedExtensionsExtensions(alpn=alpn, server_name=server_name)).encode()
 
 
 def _add_certificate_request(hs: ServerHandshake, flight: Flight) -> None:

@@ -6,8 +6,10 @@ handshake, which also keeps the raw bytes for the transcript.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from operator import itemgetter
+from typing import ClassVar, NamedTuple
 
 from tlsocket.extensions import ClientHelloExtensions, KeyShareEntry
 from tlsocket.messages.handshake_message import HandshakeMessage
@@ -26,11 +28,23 @@ _KEPT = 64
 _KEPT_BYTES = 2048
 _SESSION_ID = 38
 _Shares = tuple[tuple[int, int, int], ...]
-_layouts: dict[tuple[int, int], _Shares] = {}
-_known: dict[bytes, tuple[ClientHello, _Shares]] = {}
+"""Group, start and end of each key_exchange."""
 
 
-@dataclass(frozen=True, slots=True)
+class _Layout(NamedTuple):
+    session_id_end: int
+    shares: _Shares
+    constant: Callable[[bytes], tuple[bytes, ...]]
+    """Everything of a message but its random, session id and key shares."""
+
+
+_layouts: dict[tuple[int, int], _Layout] = {}
+"""The last layout seen for a length of the message and a length of its session id."""
+_known: dict[tuple[bytes, ...], tuple[ClientHello, _Shares]] = {}
+
+
+# Without slots, as `_recall` then makes a new one in one step.
+@dataclass(frozen=True)
 class ClientHello(HandshakeMessage):
     """The client's offer.
 
@@ -101,27 +115,27 @@ class ClientHello(HandshakeMessage):
 
 def _recall(data: bytes) -> ClientHello | None:
     """The message, if all but its random, session id and key shares were seen before."""
-    shares = _layouts.get((len(data), data[_SESSION_ID]))
-    if shares is None:
+    layout = _layouts.get((len(data), data[_SESSION_ID]))
+    if layout is None:
         return None
-    session_id_end = _SESSION_ID + 1 + data[_SESSION_ID]
-    found = _known.get(_constant(data, session_id_end, shares))
+    session_id_end, shares, constant = layout
+    found = _known.get(constant(data))
     # The layout is the last one seen for these lengths, from anybody: what was kept must have had the same, or one
     # stranger's hello would decide how those of all others are read.
     if found is None or found[1] != shares:
         return None
     known = found[0]
     extensions = object.__new__(ClientHelloExtensions)
-    extensions.__dict__.update(known.extensions.__dict__)
-    extensions.__dict__["key_share"] = tuple([KeyShareEntry(group, data[start:end]) for group, start, end in shares])
-    return ClientHello(
-        known.legacy_version,
-        data[6:_SESSION_ID],
-        data[_SESSION_ID + 1 : session_id_end],
-        known.cipher_suites,
-        known.legacy_compression_methods,
-        extensions,
+    entries = tuple([KeyShareEntry(group, data[start:end]) for group, start, end in shares])
+    extensions.__dict__.update(known.extensions.__dict__, key_share=entries)
+    hello = object.__new__(ClientHello)
+    hello.__dict__.update(
+        known.__dict__,
+        random=data[6:_SESSION_ID],
+        legacy_session_id=data[_SESSION_ID + 1 : session_id_end],
+        extensions=extensions,
     )
+    return hello
 
 
 def _keep(data: bytes, hello: ClientHello) -> None:
@@ -130,27 +144,26 @@ def _keep(data: bytes, hello: ClientHello) -> None:
         return
     if not (extensions.cookie is extensions.session_ticket is None and extensions.pre_shared_key is None):
         return
-    shares = _share_places(data, hello)
+    layout = _layout(data, hello)
     if len(_known) >= _KEPT or len(_layouts) >= _KEPT:
         _known.clear()
         _layouts.clear()
-    _layouts[len(data), data[_SESSION_ID]] = shares
-    _known[_constant(data, _SESSION_ID + 1 + data[_SESSION_ID], shares)] = hello, shares
+    _layouts[len(data), data[_SESSION_ID]] = layout
+    _known[layout.constant(data)] = hello, layout.shares
 
 
-def _constant(data: bytes, session_id_end: int, shares: _Shares) -> bytes:
-    """Everything but the random, the session id and the key shares."""
-    parts = [data[:6], data[_SESSION_ID : _SESSION_ID + 1]]
-    position = session_id_end
-    for _, start, end in shares:
-        parts.append(data[position:start])
-        position = end
-    parts.append(data[position:])
-    return b"".join(parts)
+def _layout(data: bytes, hello: ClientHello) -> _Layout:
+    session_id_end = _SESSION_ID + 1 + len(hello.legacy_session_id)
+    shares = _share_places(data, hello)
+    ends = [session_id_end, *[end for _, _, end in shares]]
+    starts = [*[start for _, start, _ in shares], len(data)]
+    # Two slices at least, so that it always answers with a tuple.
+    places = [slice(6), slice(_SESSION_ID, _SESSION_ID + 1), *map(slice, ends, starts)]
+    return _Layout(session_id_end, shares, itemgetter(*places))
 
 
 def _share_places(data: bytes, hello: ClientHello) -> _Shares:
-    """Group, start and end of each key_exchange in a message that was parsed already."""
+    """Where the key shares stand in a message that was parsed already."""
     position = _SESSION_ID + 1 + len(hello.legacy_session_id) + 2 + 2 * len(hello.cipher_suites)
     position += 1 + len(hello.legacy_compression_methods) + 2
     while int.from_bytes(data[position : position + 2], "big") != ExtensionType.KEY_SHARE:

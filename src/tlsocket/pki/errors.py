@@ -15,6 +15,7 @@ __all__ = [
     "KeyMismatch",
     "LoadError",
     "MissingFile",
+    "NotPrivate",
     "PasswordRequired",
     "PkiError",
     "Problem",
@@ -47,7 +48,7 @@ class LoadError(PkiError):
 
 
 class FileUnavailable(LoadError, OSError):
-    """A file could not be read; `errno` and `filename` are those of the operating system's refusal."""
+    """A file could not be read or written; `errno` and `filename` are those of the operating system's refusal."""
 
     def __init__(self, source: str, cause: OSError, remedy: str) -> None:
         LoadError.__init__(self, source, (cause.strerror or str(cause)).lower(), remedy)
@@ -61,6 +62,10 @@ class FileUnavailable(LoadError, OSError):
 
 class MissingFile(FileUnavailable, FileNotFoundError):
     """There is no such file."""
+
+
+class NotPrivate(FileUnavailable, PermissionError):
+    """Users who have no business there can read or change what must be private; the remedy is the command to run."""
 
 
 class WrongContent(LoadError, ValueError):
