@@ -11,12 +11,13 @@ from collections.abc import Sequence
 from struct import Struct
 from typing import NamedTuple
 
-from tlsocket.errors import InvalidMessage, PeerMisbehaved, Reason
+from tlsocket.errors import ApiMisuse, InvalidMessage, PeerMisbehaved, Reason
 from tlsocket.extensions.block import Codec
 from tlsocket.wire import Reader, Writer
 
 __all__ = ["OFFERED_PSKS", "SELECTED_IDENTITY", "OfferedPsks", "PskIdentity", "encode_binders", "encode_identities"]
 
+_u8, _u16, _u32 = Struct(">B").pack, Struct(">H").pack, Struct(">I").pack
 _unpack_age = Struct(">I").unpack_from
 
 
@@ -86,21 +87,19 @@ def _parse_offered(reader: Reader) -> OfferedPsks:
 
 def encode_identities(identities: Sequence[PskIdentity]) -> bytes:
     """The `identities` vector with its length."""
-    writer = Writer()
-    with writer.block16():
-        for identity, age in identities:
-            writer.opaque16(identity)
-            writer.u32(age)
-    return writer.getvalue()
+    return _vector16([part for identity, age in identities for part in (_u16(len(identity)), identity, _u32(age))])
 
 
 def encode_binders(binders: Sequence[bytes]) -> bytes:
     """The `binders` vector with its length."""
-    writer = Writer()
-    with writer.block16():
-        for binder in binders:
-            writer.opaque8(binder)
-    return writer.getvalue()
+    return _vector16([part for binder in binders for part in (_u8(len(binder)), binder)])
+
+
+def _vector16(parts: list[bytes]) -> bytes:
+    body = b"".join(parts)
+    if len(body) > 0xFFFF:
+        raise ApiMisuse(detail=f"a pre_shared_key of {len(body)} bytes")
+    return _u16(len(body)) + body
 
 
 def _serialize_offered(writer: Writer, offered: OfferedPsks) -> None:

@@ -8,6 +8,7 @@ pre-shared key (`psk`, `sessions`), messages after Finished (`post_handshake`).
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from tlsocket import clock, record
 from tlsocket.config import ClientConfig, Credential, DecisionKind, Role
@@ -41,7 +42,7 @@ from tlsocket.handshake.proofs import AuthenticatedPeer, FinishedValid, PreShare
 from tlsocket.handshake.psk import Offer, accept_choice, add_offers, offers_of
 from tlsocket.handshake.sessions import Session, SessionOrigin, client_binding
 from tlsocket.handshake.states import ClientState, State
-from tlsocket.key_schedule import EarlySecret
+from tlsocket.key_schedule import EarlySecret, ResumptionSecret
 from tlsocket.messages import (
     DOWNGRADE_TO_TLS_1_1,
     DOWNGRADE_TO_TLS_1_2,
@@ -119,29 +120,52 @@ class ClientHandshake(Handshake[ClientConfig]):
         """Queue the ClientHello."""
         self.run_own_steps()
 
-    def session_origin(self) -> SessionOrigin | None:
-        """What the sessions of the tickets that may come have in common; None: none may come."""
+    def session_origin(self) -> Callable[[], SessionOrigin] | None:
+        """Makes what the sessions of the tickets that may come have in common; None: they are of no use."""
         secret, suite, peer = self.resumption, self.suite, self.peer
         if secret is None or suite is None:
             return None
-        authenticated_at = peer.authenticated_at if isinstance(peer, PreSharedKeyPeer) else clock.now()
-        return SessionOrigin(
-            version=ProtocolVersion.TLS_1_3,
-            cipher_suite=suite.code,
-            server_name=self.server_name,
-            alpn=self.alpn,
-            signature_scheme=self.peer_signature_scheme or 0,
-            peer_certificates=self.peer_certificates,
-            verified_path=self.verified_path,
-            authenticated_at=authenticated_at,
-            binding=client_binding(self.config),
-            secret=secret.secret,
+        # Not a method: it would keep the whole handshake. Many a client never reads a ticket.
+        return partial(
+            _session_origin,
+            self.config,
+            secret,
+            self.server_name,
+            self.alpn,
+            self.peer_signature_scheme or 0,
+            self.peer_certificates,
+            self.verified_path,
+            peer.authenticated_at if isinstance(peer, PreSharedKeyPeer) else clock.now(),
         )
 
     def prepare_to_fail(self) -> None:
         """RFC 9846 appendix A.1: clients "SHOULD first rekey to the handshake keys if possible" before an alert."""
         if self.client_secret is not None and not self.keys_ready:
             _send_under_handshake_key(self)
+
+
+def _session_origin(
+    config: ClientConfig,
+    secret: ResumptionSecret,
+    server_name: str | None,
+    alpn: bytes | None,
+    signature_scheme: int,
+    certificates: tuple[bytes, ...],
+    path: tuple[bytes, ...],
+    authenticated_at: float,
+) -> SessionOrigin:
+    return SessionOrigin(
+        version=ProtocolVersion.TLS_1_3,
+        cipher_suite=secret.suite.code,
+        server_name=server_name,
+        alpn=alpn,
+        signature_scheme=signature_scheme,
+        peer_certificates=certificates,
+        verified_path=path,
+        authenticated_at=authenticated_at,
+        binding=client_binding(config),
+        secret=secret.secret,
+    )
 
 
 # START

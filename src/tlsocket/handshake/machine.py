@@ -289,8 +289,8 @@ class Handshake(Generic[C]):
     def prepare_to_fail(self) -> None:
         """Before the fatal alert is queued: see to the key that it is sent under."""
 
-    def session_origin(self) -> SessionOrigin | None:
-        """What the sessions of the tickets that may come have in common; None: none may come."""
+    def session_origin(self) -> Callable[[], SessionOrigin] | None:
+        """Makes what the sessions of the tickets that may come have in common; None: they are of no use."""
         return None
 
     @property

@@ -52,6 +52,7 @@ class PostHandshake:
         "_budgets",
         "_key_updates",
         "_last_message",
+        "_make_origin",
         "_origin",
         "_protection",
         "_receive_secret",
@@ -73,12 +74,13 @@ class PostHandshake:
         receive_secret: TrafficSecret,
         receive_protection: Protection,
         exporter: ExporterSecret,
-        origin: SessionOrigin | None,
+        origin: Callable[[], SessionOrigin] | None,
         session_cache: SessionCache | None = None,
     ) -> None:
         self._role = role
         self._budgets = budgets
-        self._origin = origin
+        self._make_origin = origin
+        self._origin: SessionOrigin | None = None
         self._session_cache = session_cache
         self._sending = SendingSecret(send_secret)
         self._receive_secret = receive_secret
@@ -154,8 +156,10 @@ class PostHandshake:
         if self._tickets_seen > self._budgets.tickets:
             raise PeerMisbehaved(Reason.TOO_MANY_TICKETS)
         # RFC 9846 section 4.7.1: zero means discard at once; never use one for longer than seven days.
-        origin = self._origin
-        if message.ticket_lifetime and origin is not None:
+        if message.ticket_lifetime and self._make_origin is not None:
+            origin = self._origin
+            if origin is None:
+                origin = self._origin = self._make_origin()
             session = Session(
                 origin,
                 ticket=message.ticket,

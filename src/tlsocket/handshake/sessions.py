@@ -28,6 +28,8 @@ __all__ = [
     "SessionOrigin",
     "SessionState",
     "client_binding",
+    "encode_head",
+    "encode_tail",
     "normal_name",
     "server_binding",
     "within_validity",
@@ -303,6 +305,7 @@ _SESSION_FORMAT = 1
 
 
 _HEAD = Struct(">BHHHQIQ32sB")
+_pack_head, _unpack_head = _HEAD.pack, _HEAD.unpack_from
 _STATE_FORMAT = 1
 
 
@@ -341,35 +344,22 @@ class SessionState(NamedTuple):
     def __repr__(self) -> str:
         return f"<SessionState {self.server_name}>"
 
-    def encode(self, tail: bytes | None = None) -> bytes:
-        """For a ticket store. `tail`, where given, is what `encode_tail` gave."""
-        head = _HEAD.pack(
-            _STATE_FORMAT,
-            self.version,
-            self.cipher_suite,
-            self.signature_scheme,
-            self.issued_at,
-            self.lifetime,
-            self.authenticated_at,
-            self.binding,
-            len(self.secret),
-        )
-        return b"".join((head, self.secret, self.encode_tail() if tail is None else tail))
-
-    def encode_tail(self) -> bytes:
-        """The part that all tickets of one connection share."""
-        writer = Writer()
-        writer.opaque16((self.server_name or "").encode())
-        writer.opaque8(self.alpn or b"")
-        _write_certificates(writer, self.peer_certificates, self.verified_path)
-        return writer.getvalue()
+    def encode(self) -> bytes:
+        """For a ticket store."""
+        head = encode_head(*self[:7], len(self.secret))
+        tail = encode_tail(self.server_name, self.alpn, self.peer_certificates, self.verified_path)
+        return b"".join((head, self.secret, tail))
 
     @classmethod
     def decode(cls, data: bytes) -> SessionState | None:
         """What `encode` wrote; None for what another version of ours wrote."""
         if len(data) < _HEAD.size or data[0] != _STATE_FORMAT:
             return None
-        head = _HEAD.unpack_from(data)
+        head = _unpack_head(data)
+        start = _HEAD.size + head[8]
+        known = _tails.get(data[start:])
+        if known is not None:
+            return cls._make((*head[1:8], data[_HEAD.size : start], *known, (), ()))
         reader = Reader(data, _HEAD.size)
         try:
             secret = reader.take(head[8], "SessionState.secret")
@@ -381,6 +371,59 @@ class SessionState(NamedTuple):
             return None
         server_name = name.decode("ascii", "replace") or None
         return cls._make((*head[1:8], secret, server_name, alpn or None, certificates, path))
+
+
+def encode_head(
+    version: int,
+    cipher_suite: int,
+    signature_scheme: int,
+    issued_at: int,
+    lifetime: int,
+    authenticated_at: int,
+    binding: bytes,
+    secret_length: int,
+) -> bytes:
+    """A SessionState up to its secret."""
+    return _pack_head(
+        _STATE_FORMAT,
+        version,
+        cipher_suite,
+        signature_scheme,
+        issued_at,
+        lifetime,
+        authenticated_at,
+        binding,
+        secret_length,
+    )
+
+
+# Without a client's certificate the rest of a state is a name and a protocol, the same again and again. Names come from
+# strangers, hence the bound.
+_KEPT_TAILS = 256
+_kept_tails: dict[tuple[str | None, bytes | None], bytes] = {}
+_tails: dict[bytes, tuple[str | None, bytes | None]] = {}
+
+
+def encode_tail(
+    server_name: str | None, alpn: bytes | None, certificates: tuple[bytes, ...], path: tuple[bytes, ...]
+) -> bytes:
+    """A SessionState behind its secret."""
+    if not certificates and not path:
+        kept = _kept_tails.get((server_name, alpn))
+        if kept is not None:
+            return kept
+    writer = Writer()
+    writer.opaque16((server_name or "").encode())
+    writer.opaque8(alpn or b"")
+    _write_certificates(writer, certificates, path)
+    tail = writer.getvalue()
+    if not certificates and not path:
+        if len(_kept_tails) >= _KEPT_TAILS:
+            _kept_tails.clear()
+            _tails.clear()
+        _kept_tails[server_name, alpn] = tail
+        _tails[tail] = server_name, alpn
+    return tail
 
 
 # The verified path is mostly made of the certificates that the peer sent, so those are named and not repeated.

@@ -25,9 +25,9 @@ from tlsocket.errors import ApiMisuse, InternalError
 from tlsocket.events import TicketsSent
 from tlsocket.handshake.machine import Handshake
 from tlsocket.handshake.proofs import PreSharedKeyPeer
-from tlsocket.handshake.sessions import SessionState, normal_name, server_binding
+from tlsocket.handshake.sessions import encode_head, encode_tail, normal_name, server_binding
 from tlsocket.key_schedule import ResumptionSecret
-from tlsocket.registry.content_types import ContentType, HandshakeType
+from tlsocket.registry.content_types import ContentType
 from tlsocket.registry.versions import ProtocolVersion
 
 __all__ = ["MAXIMUM_KEYS", "TicketKeys", "issue_tickets"]
@@ -145,7 +145,7 @@ class TicketKeys:
 
 # Sending
 
-# NewSessionTicket up to the ticket: the header, lifetime, age_add, a nonce of one byte, the ticket's length.
+# NewSessionTicket (type 4) up to the ticket: the header, lifetime, age_add, a nonce of one byte, the ticket's length.
 _NEW_SESSION_TICKET = Struct(">BBHIIBBH").pack
 _NO_EXTENSIONS = b"\0\0"
 
@@ -158,41 +158,37 @@ def issue_tickets(hs: Handshake[Any], secret: ResumptionSecret, count: int) -> N
         raise InternalError(detail="nothing to make a ticket of")
     now = int(clock.now() * 1000)
     peer = hs.peer
-    authenticated_at = int(peer.authenticated_at * 1000) if isinstance(peer, PreSharedKeyPeer) else now
+    authenticated_at = now
+    if isinstance(peer, PreSharedKeyPeer):
+        authenticated_at = int(peer.authenticated_at * 1000)
     # RFC 9846 section 4.7.1: the total lifetime of keying material SHOULD have a limit.
     left = config.session_lifetime - (now - authenticated_at) // 1000
     lifetime = min(config.ticket_lifetime, left)
     if lifetime <= 0:
         return
-    state = SessionState(
-        version=ProtocolVersion.TLS_1_3,
-        cipher_suite=suite.code,
-        signature_scheme=hs.peer_signature_scheme or 0,
-        issued_at=now,
-        lifetime=lifetime,
-        authenticated_at=authenticated_at,
-        binding=server_binding(config, credential),
-        secret=b"",
-        server_name=normal_name(hs.server_name),
-        alpn=hs.alpn,
-        peer_certificates=hs.peer_certificates,
-        verified_path=hs.verified_path,
+    # `SessionState.encode`, once for all of them.
+    head = encode_head(
+        ProtocolVersion.TLS_1_3,
+        suite.code,
+        hs.peer_signature_scheme or 0,
+        now,
+        lifetime,
+        authenticated_at,
+        server_binding(config, credential),
+        suite.hash.digest_size,
     )
-    tail = state.encode_tail()
+    tail = encode_tail(normal_name(hs.server_name), hs.alpn, hs.peer_certificates, hs.verified_path)
     # RFC 9846 section 4.7.1: "The server MUST generate a fresh value for each ticket it sends" (CVE-2022-30629).
     age_adds = random_bytes(4 * count)
     messages: list[bytes] = []
-    for number in range(count):
-        psk = secret.psk(bytes((number,)))
-        ticket = store.issue(state._replace(secret=psk).encode(tail), lifetime)
+    for number, psk in enumerate(secret.psks(count)):
+        ticket = store.issue(b"".join((head, psk, tail)), lifetime)
         if ticket is None:
             break
         length = len(ticket)
         age_add = int.from_bytes(age_adds[4 * number : 4 * number + 4], "big")
-        head = _NEW_SESSION_TICKET(
-            HandshakeType.NEW_SESSION_TICKET, 0, 14 + length, lifetime, age_add, 1, number, length
-        )
-        messages += (head, ticket, _NO_EXTENSIONS)
+        start = _NEW_SESSION_TICKET(4, 0, 14 + length, lifetime, age_add, 1, number, length)
+        messages += (start, ticket, _NO_EXTENSIONS)
     if messages:
         hs.writer.queue(ContentType.HANDSHAKE, b"".join(messages))
         if hs.on_event is not None:

@@ -23,6 +23,7 @@ from tlsocket.crypto.hkdf import (
     expand_three,
     expand_two,
     extract,
+    hkdf_label,
     hmac,
     hmac_final,
     hmac_state,
@@ -167,7 +168,15 @@ class ResumptionSecret:
     def psk(self, ticket_nonce: bytes) -> bytes:
         """The PSK of the ticket with this nonce. Derive it when the ticket is used, not when it comes."""
         algorithm = self.suite.hash
-        return expand_label(algorithm, self.secret, b"resumption", ticket_nonce, algorithm.digest_size)
+        info = hkdf_label(algorithm.digest_size, b"resumption", ticket_nonce, first_block=True)
+        return expand_one(algorithm, self.secret, info)
+
+    def psks(self, count: int) -> list[bytes]:
+        """The PSKs of that many tickets, at most 16, whose nonces are the bytes 0, 1, 2, ..."""
+        algorithm = self.suite.hash
+        infos = LABELS[self.suite.code].resumption
+        state = hmac_state(algorithm, self.secret)
+        return [hmac_with(state, infos[number]) for number in range(count)]
 
 
 class MainSecret:
