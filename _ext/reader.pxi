@@ -246,6 +246,8 @@ cdef class RecordReader:
 
     cdef int skip_early_data(self, Py_ssize_t length) except -1:
         """Drop a record of early data, within the budget: 0."""
+        if self.handshake is not None:
+            raise PeerMisbehaved(Reason.INTERLEAVED_HANDSHAKE)
         if length > self.early_data_left:
             raise PeerMisbehaved(Reason.TOO_MUCH_EARLY_DATA)
         self.early_data_left -= length
