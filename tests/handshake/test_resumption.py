@@ -25,6 +25,8 @@ from tlsocket.registry import CipherSuiteCode as Suite
 from tlsocket.registry import NamedGroup
 
 REQUIRED = ClientAuthentication.REQUIRED
+RETRIES: list[dict[str, Any]] = [{"groups": (NamedGroup.SECP256R1,)}, {"use_cookie": True}]
+"""What makes a server ask for a second ClientHello."""
 
 
 class Trusting(Verifier):
@@ -133,7 +135,7 @@ def test_the_server_still_knows_its_own_certificate_and_the_clients(mutual: Pair
     assert link.server.negotiated.signature_scheme == 0x0403
 
 
-@pytest.mark.parametrize("changes", [{"groups": (NamedGroup.SECP256R1,)}, {"use_cookie": True}], ids=["group", "cookie"])
+@pytest.mark.parametrize("changes", RETRIES, ids=["group", "cookie"])
 def test_after_a_hello_retry_request(pair: Pair, changes: dict[str, Any]) -> None:
     session = pair.session()
     pair.server |= changes
@@ -347,7 +349,7 @@ def test_a_server_that_demands_or_is_something_else_passes_over(pair: Pair, chan
 
 
 def test_cve_2025_23048_a_ticket_of_a_host_without_client_certificates_opens_no_host_with(pair: Pair) -> None:
-    """Apache: hosts with different demands took each other's tickets. Here the second demands a certificate, gets it."""
+    """Apache: hosts with different demands took each other's tickets. Here the second demands a certificate still."""
     pair.client |= {"credentials": (credential(host="client.example"),)}
     session = pair.session()
     verifier = Trusting()

@@ -1,6 +1,6 @@
 """The resumed handshake of RFC 8448 section 4, from its ticket to its ClientHello, byte for byte.
 
-The secrets that follow are in `tests/key_schedule/test_rfc8448.py`; its early data is not sent, since there is no 0-RTT.
+The secrets that follow are in `tests/key_schedule/test_rfc8448.py`; the early data is not sent, as there is no 0-RTT.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import pytest
 
 from tests.vectors.rfc8448 import TRACES
 from tlsocket import clock, messages
+from tlsocket.config import ClientConfig
 from tlsocket.crypto.suites import TLS13_SUITES
 from tlsocket.errors import PeerMisbehaved, Reason
 from tlsocket.handshake.psk import Candidate, add_offers, offers_of, verify_binder
 from tlsocket.handshake.sessions import ClientBinding, Session, SessionOrigin, SessionState, client_binding
-from tlsocket.config import ClientConfig
 from tlsocket.messages import ClientHello, NewSessionTicket
 from tlsocket.transcript import Transcript
 from tlsocket.wire import Reader
