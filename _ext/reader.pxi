@@ -65,10 +65,14 @@ cdef class RecordReader:
 
     def set_key(self, Protection protection not None, bint plaintext_alert=False):
         """Change the read key; refused while part of a message is pending (RFC 9846 section 5.1)."""
-        if self.handshake is not None:
-            raise PeerMisbehaved(Reason.KEY_CHANGE_NOT_ALIGNED)
+        self.demand_record_boundary()
         self.protection = protection
         self.plaintext_alert = plaintext_alert
+
+    def demand_record_boundary(self):
+        """Refuse bytes of a further handshake message behind the last one."""
+        if self.handshake is not None:
+            raise PeerMisbehaved(Reason.KEY_CHANGE_NOT_ALIGNED)
 
     def open_application(self):
         """Application data is accepted from now on."""

@@ -116,6 +116,8 @@ class RecordReader:
 
         `plaintext_alert`: an unprotected alert is still accepted until the first record opens.
         """
+    def demand_record_boundary(self) -> None:
+        """Raises PeerMisbehaved(KEY_CHANGE_NOT_ALIGNED) when bytes of a further handshake message are held."""
     change_cipher_spec_allowed: bool
     early_data_left: int
     """Bytes of records that are dropped because they do not open (or, without keys, because they are protected), until

@@ -84,6 +84,8 @@ class Budgets:
     """Certificates in the peer's list."""
     key_updates: int = 32
     """KeyUpdates in a row, nothing but handshake messages between them."""
+    certificate_requests: int = 8
+    """Requests for a certificate after the handshake in a row, nothing but handshake messages between them."""
     tickets: int = 64
     """NewSessionTickets in a row, nothing but handshake messages between them."""
     tickets_kept: int = 8
@@ -218,6 +220,8 @@ class ClientConfig(_Config):
     None: the first of `groups`, with a classical group beside it where that is a hybrid."""
     check_name: bool = True
     """Whether the verifier is given the server's name."""
+    post_handshake_auth: bool = False
+    """Whether the server may ask for a certificate after the handshake (RFC 9846 section 4.3.6)."""
     session_cache: SessionCache | None = None
     """Where sessions are kept and looked up by the server's name; None: only those are resumed that are given."""
     offer_psks: Callable[[str | None], Sequence[PreSharedKey]] | None = None
@@ -242,6 +246,8 @@ class ServerConfig(_Config):
     name_strict: bool = False
     """No credential for the client's server_name: refuse, or use one that fits otherwise."""
     client_authentication: ClientAuthentication = ClientAuthentication.NONE
+    post_handshake_authentication: ClientAuthentication = ClientAuthentication.NONE
+    """What a request after the handshake demands (RFC 9846 section 4.7.2); NONE: what `client_authentication` says."""
     use_cookie: bool = False
     """Put a cookie into HelloRetryRequest (RFC 9846 section 4.3.2)."""
     ticket_store: TicketStore | None = None

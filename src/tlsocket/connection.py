@@ -13,6 +13,7 @@ and what any handshake message means.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from tlsocket import events
 from tlsocket.config import ClientConfig, Role, ServerConfig
@@ -29,12 +30,17 @@ from tlsocket.errors import (
 from tlsocket.handshake.client_tls13 import ClientHandshake
 from tlsocket.handshake.decisions import Decision
 from tlsocket.handshake.post_handshake import PostHandshake
+from tlsocket.handshake.proofs import AuthenticatedPeer
 from tlsocket.handshake.server_tls13 import ServerHandshake
 from tlsocket.handshake.sessions import Session
 from tlsocket.record import CLOSED, STOPPED, TRUNCATED, RecordReader, RecordWriter
 from tlsocket.registry.alerts import AlertDescription
 
+if TYPE_CHECKING:
+    from tlsocket.handshake.late_authentication import LateClientAuthentication, LateServerAuthentication
+
 __all__ = ["Connection"]
+
 
 class Connection:
     """One TLS connection, client or server by the type of its configuration.
@@ -127,7 +133,11 @@ class Connection:
     @property
     def suspended(self) -> Decision | None:
         """The decision that the handshake waits for; answer it with `resume`."""
-        return None if self._handshake is None else self._handshake.suspended
+        handshake = self._handshake
+        if handshake is not None:
+            return handshake.suspended
+        late = None if self._post is None else self._post.authentication
+        return None if late is None else late.suspended
 
     @property
     def tickets(self) -> tuple[Session, ...]:
@@ -168,7 +178,8 @@ class Connection:
         An exception instance as the answer refuses: a `TLSError` decides the alert by its reason.
         """
         self._demand_health()
-        handshake = self._handshake
+        post = self._post
+        handshake = self._handshake or (None if post is None else post.authentication)
         if handshake is None:
             raise ApiMisuse(detail="no decision is pending")
         handshake.check_answer(answer)
@@ -180,6 +191,9 @@ class Connection:
             # A refusal is raised through this frame and must not be kept by it: they would keep us alive together.
             del answer
         self._take_outcome()
+        done = None if post is None else post.take_answered()
+        if done is not None:
+            self._take_authentication(done)
         # Messages that came behind the one that suspended us are waiting in the reader.
         self._advance()
 
@@ -189,8 +203,11 @@ class Connection:
         """One whole handshake message; False stops the reader after it."""
         handshake = self._handshake
         if handshake is None:
-            self._post_handshake().receive(message, self.reader, self.writer, self.on_event)
-            return True
+            post = self._post_handshake()
+            done = post.receive(message, self.reader, self.writer, self.on_event)
+            if done is not None:
+                self._take_authentication(done)
+            return post.authentication is None or post.authentication.suspended is None
         handshake.receive(message)
         if handshake.suspended is not None:
             return False
@@ -309,6 +326,16 @@ class Connection:
             raise ApiMisuse(Reason.CONNECTION_CLOSED, "close_notify was sent")
         self._post_handshake().update_keys(self.writer, self.on_event, request_peer=request_peer)
 
+    def request_certificate(self) -> None:
+        """As a server, ask the client for its certificate now (RFC 9846 section 4.7.2).
+
+        The response comes while the connection is read: then `peer_certificates` are there, or reading fails.
+        """
+        self._demand_health()
+        if self.writer.close_notify_queued:
+            raise ApiMisuse(Reason.CONNECTION_CLOSED, "close_notify was sent")
+        self._post_handshake().request_certificate(self.reader, self.writer, self.on_event)
+
     def export_keying_material(self, label: bytes, context: bytes | None, length: int) -> bytes:
         """RFC 9846 section 7.5. In TLS 1.3 no context and an empty one are the same."""
         self._demand_health()
@@ -342,6 +369,22 @@ class Connection:
             self.negotiated = outcome.negotiated
             self._post = outcome.post_handshake
             self._handshake = None
+
+    def _take_authentication(self, done: LateServerAuthentication | LateClientAuthentication) -> None:
+        """What an authentication after the handshake changed."""
+        if self.negotiated is None:
+            return
+        if self.role is Role.CLIENT:
+            chain = () if done.credential is None else done.credential.certificate_chain
+            self.negotiated = self.negotiated._replace(
+                own_signature_scheme=done.own_signature_scheme, own_certificates=chain
+            )
+            return
+        peer = done.peer
+        self.peer_certificates, self.verified_path = done.peer_certificates, done.verified_path
+        self.negotiated = self.negotiated._replace(
+            signature_scheme=peer.signature.scheme if isinstance(peer, AuthenticatedPeer) else None
+        )
 
     def _post_handshake(self) -> PostHandshake:
         if self._post is None:

@@ -68,6 +68,7 @@ class Reason(enum.Enum):
     TOO_MANY_KEY_UPDATES = "too many KeyUpdates without application data between them"
     TOO_MANY_TICKETS = "too many session tickets"
     TOO_MUCH_EARLY_DATA = "more early data than a server skips"
+    TOO_MANY_CERTIFICATE_REQUESTS = "too many requests for a certificate after the handshake"
     HANDSHAKE_MESSAGE_TOO_LARGE = "a handshake message is larger than allowed"
     TOO_MANY_HANDSHAKE_BYTES = "the handshake is larger than allowed"
     TOO_MANY_CERTIFICATES = "the peer's certificate list is longer than allowed"
@@ -129,6 +130,7 @@ class Reason(enum.Enum):
     NO_CERTIFICATE = "the server sent no certificate"
     CERTIFICATE_REQUIRED = "the client sent no certificate, but one is required"
     UNSUPPORTED_CERTIFICATE_KEY = "the certificate's key is of a kind that we cannot use"
+    KEY_USAGE_FORBIDS_SIGNING = "the certificate's key usage does not allow digital signatures"
     CERTIFICATE_REJECTED = "the peer's certificate was not accepted"
 
     # Ends
@@ -138,6 +140,10 @@ class Reason(enum.Enum):
     HANDSHAKE_NOT_DONE = "the handshake is not over"
 
     # Ours
+    NOT_SERVER = "this is a server's call"
+    EXTENSION_NOT_RECEIVED = "the client did not offer what this call needs"
+    REQUEST_PENDING = "the client has not answered the last request yet"
+    INVALID_CONFIGURATION = "the configuration does not allow this call"
     API_MISUSE = "the library was called in a way it does not allow"
     INTERNAL = "an error inside the library"
     USER_CANCELED = "a callback of the application refused"
@@ -230,8 +236,12 @@ class CertificateReason(enum.Enum):
     WEAK_SIGNATURE = "a signature in its chain uses a weak algorithm"
     NAME_CONSTRAINT = "a name constraint in its chain forbids it"
     UNHANDLED_CRITICAL_EXTENSION = "it has a critical extension that is not understood"
+    NONCONFORMING = "it breaks a rule for certificates that this profile insists on"
+    POLICY = "it was not issued under a certificate policy that is asked for"
     REVOKED = "it was revoked"
+    REVOCATION_UNKNOWN = "whether it was revoked cannot be found out"
     DISTRUSTED = "it is explicitly distrusted"
+    TOO_COMPLEX = "its chain would take too much work to verify"
     MALFORMED = "it cannot be parsed"
     OTHER = "it was rejected"
 
@@ -240,7 +250,7 @@ class CertificateRejected(TLSError):
     """The peer's certificate did not verify.
 
     `certificate_reason` says why, `depth` where in the chain (0 is the leaf), `subject` whose certificate,
-    `hint` what a person could do about it.
+    `hint` what a person could do about it; `verify_code` is OpenSSL's number for it (0: the reason's usual one).
     """
 
     default_reason = Reason.CERTIFICATE_REJECTED
@@ -253,11 +263,13 @@ class CertificateRejected(TLSError):
         depth: int = 0,
         subject: str = "",
         hint: str = "",
+        verify_code: int = 0,
     ) -> None:
         self.certificate_reason = certificate_reason
         self.depth = depth
         self.subject = subject
         self.hint = hint
+        self.verify_code = verify_code
         super().__init__(Reason.CERTIFICATE_REJECTED, detail or certificate_reason.value)
 
 
@@ -282,6 +294,7 @@ _ALERTS = {
     Reason.TOO_MANY_CHANGE_CIPHER_SPECS: AlertDescription.UNEXPECTED_MESSAGE,
     Reason.TOO_MANY_WARNING_ALERTS: AlertDescription.UNEXPECTED_MESSAGE,
     Reason.TOO_MANY_KEY_UPDATES: AlertDescription.UNEXPECTED_MESSAGE,
+    Reason.TOO_MANY_CERTIFICATE_REQUESTS: AlertDescription.UNEXPECTED_MESSAGE,
     Reason.TOO_MANY_TICKETS: AlertDescription.UNEXPECTED_MESSAGE,
     Reason.TOO_MUCH_EARLY_DATA: AlertDescription.UNEXPECTED_MESSAGE,
     Reason.UNEXPECTED_MESSAGE: AlertDescription.UNEXPECTED_MESSAGE,
@@ -299,6 +312,7 @@ _ALERTS = {
     Reason.NO_CERTIFICATE: AlertDescription.DECODE_ERROR,
     Reason.CERTIFICATE_REQUIRED: AlertDescription.CERTIFICATE_REQUIRED,
     Reason.UNSUPPORTED_CERTIFICATE_KEY: AlertDescription.UNSUPPORTED_CERTIFICATE,
+    Reason.KEY_USAGE_FORBIDS_SIGNING: AlertDescription.UNSUPPORTED_CERTIFICATE,
     Reason.INVALID_CERTIFICATE_ENCODING: AlertDescription.BAD_CERTIFICATE,
     Reason.SEND_KEY_EXHAUSTED: AlertDescription.INTERNAL_ERROR,
     Reason.USER_CANCELED: AlertDescription.HANDSHAKE_FAILURE,
@@ -314,6 +328,8 @@ _CERTIFICATE_ALERTS = {
     CertificateReason.NOT_YET_VALID: AlertDescription.CERTIFICATE_EXPIRED,
     CertificateReason.REVOKED: AlertDescription.CERTIFICATE_REVOKED,
     CertificateReason.INVALID_PURPOSE: AlertDescription.UNSUPPORTED_CERTIFICATE,
+    CertificateReason.REVOCATION_UNKNOWN: AlertDescription.CERTIFICATE_UNKNOWN,
+    CertificateReason.TOO_COMPLEX: AlertDescription.CERTIFICATE_UNKNOWN,
     CertificateReason.BAD_SIGNATURE: AlertDescription.DECRYPT_ERROR,
     CertificateReason.OTHER: AlertDescription.CERTIFICATE_UNKNOWN,
 }

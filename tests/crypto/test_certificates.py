@@ -18,6 +18,7 @@ from tlsocket.crypto.certificates import (
     PSSPublicKey,
     certificate_public_key,
     clear_cache,
+    demand_digital_signature,
     parse_certificate,
 )
 from tlsocket.errors import InvalidMessage, PeerMisbehaved, Reason, TLSError
@@ -138,6 +139,20 @@ def test_key_that_no_scheme_uses_is_refused(make: Callable[[], dsa.DSAPrivateKey
 
 def test_plain_rsa_key_is_not_pss() -> None:
     assert isinstance(certificate_public_key(parse_certificate(RSA)), rsa.RSAPublicKey)
+
+
+def test_key_usage_decides_whether_a_key_may_sign() -> None:
+    # RFC 9846 section 4.5.1.2. That of RFC 8448 has key usages with digitalSignature; one of ours has none at all.
+    demand_digital_signature(parse_certificate(RSA))
+    demand_digital_signature(parse_certificate(issue(ec.generate_private_key(ec.SECP256R1()))))
+    assert RSA.count(b"\x03\x02\x05\xa0") == 1, "KeyUsage, digitalSignature and keyEncipherment"
+    with pytest.raises(PeerMisbehaved) as caught:
+        demand_digital_signature(parse_certificate(RSA.replace(b"\x03\x02\x05\xa0", b"\x03\x02\x05\x20")))
+    assert caught.value.reason is Reason.KEY_USAGE_FORBIDS_SIGNING
+
+
+def test_extensions_that_cannot_be_parsed_are_for_the_verifier() -> None:
+    demand_digital_signature(parse_certificate(RSA.replace(b"\x03\x02\x05\xa0", b"\x04\x02\x05\xa0")))
 
 
 @pytest.mark.parametrize(

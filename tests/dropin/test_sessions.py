@@ -212,6 +212,47 @@ def test_cve_2025_68121_trust_changes(files: Files, client: Any, server: Any, tm
     assert exchange(client, server, session)[1:] == (False, False)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda context: setattr(context, "verify_flags", context.verify_flags ^ ssl.VERIFY_X509_STRICT),
+        lambda context: setattr(context, "verify_callback", lambda review: None),
+    ],
+    ids=["verify_flags", "verify_callback"],
+)
+def test_the_policy_changes(client: Any, server: Any, change: Any) -> None:
+    """What is asked of a path, and who has a say in it."""
+    session, *_ = exchange(client, server)
+    assert exchange(client, server, session)[1:] == (True, True)
+    change(client)
+    assert exchange(client, server, session)[1:] == (False, False)
+    # Under the new policy it goes on as before, since the context is the same.
+    session, *_ = exchange(client, server)
+    assert exchange(client, server, session)[1:] == (True, True)
+
+
+def test_a_certificate_may_be_asked_for_after_a_resumed_handshake(files: Files, client: Any, server: Any) -> None:
+    """RFC 9846 section 4.7.2: what was proved that way is proved anew on each connection."""
+    server.post_handshake_auth = client.post_handshake_auth = True
+    server.verify_mode = CERT_REQUIRED
+    server.load_verify_locations(files.authority)
+    client.load_cert_chain(files.client_certificate, files.client_key)
+    session = None
+    for turn in range(2):
+        with connected(client, server, session=session) as (near, far):
+            far.sendall(b"x")
+            assert near.recv(1) == b"x"
+            session = near.session
+            assert near.session_reused == (turn > 0)
+            assert far.getpeercert() is None
+            far.verify_client_post_handshake()
+            far.sendall(b"y")
+            assert near.recv(1) == b"y"
+            near.sendall(b"z")
+            assert far.recv(1) == b"z"
+            assert far.getpeercert()["subject"]
+
+
 def test_cve_2025_23419_virtual_hosts(files: Files, client: Any) -> None:
     """A host that asks for nothing, one that demands a certificate, one `sni_callback`: no ticket of the first opens
     the second."""

@@ -53,12 +53,16 @@ AUTHORITY = name("test authority")
 
 @cache
 def credential(
-    key_type: str = "ecdsa-p256", host: str = NAME, issuer: str = "test authority", names: tuple[str, ...] = ()
+    key_type: str = "ecdsa-p256",
+    host: str = NAME,
+    issuer: str = "test authority",
+    names: tuple[str, ...] = (),
+    may_sign: bool | None = None,
 ) -> Credential:
-    """A leaf for `host`. Each call with the same arguments gives the same one."""
+    """A leaf for `host`. Each call with the same arguments gives the same one. `may_sign` None: no key usage in it."""
     key = _KEYS[key_type]()
     now = datetime.datetime.now(datetime.UTC)
-    certificate = (
+    builder = (
         x509.CertificateBuilder()
         .subject_name(name(host))
         .issuer_name(name(issuer))
@@ -67,8 +71,11 @@ def credential(
         .not_valid_before(now - datetime.timedelta(days=1))
         .not_valid_after(now + datetime.timedelta(days=1))
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
-        .sign(authority_key(), hashes.SHA256())
     )
+    if may_sign is not None:
+        usage = x509.KeyUsage(may_sign, False, not may_sign, False, False, False, False, False, False)
+        builder = builder.add_extension(usage, critical=True)
+    certificate = builder.sign(authority_key(), hashes.SHA256())
     return Credential((certificate.public_bytes(Encoding.DER),), LocalSigner(key), names)
 
 

@@ -369,6 +369,12 @@ CASES = [
          A.DECRYPT_ERROR, Reason.BAD_FINISHED),
     Case("4.5.3", "verify_data has the length of the hash", C, {T.FINISHED: changed(verify_data=b"short")},
          A.DECRYPT_ERROR, Reason.BAD_FINISHED),
+    Case("4.5.1.2", "the digitalSignature bit MUST be set if the Key Usage extension is present", C, {},
+         A.UNSUPPORTED_CERTIFICATE, Reason.KEY_USAGE_FORBIDS_SIGNING,
+         server={"credentials": (credential(may_sign=False),)}),
+    Case("4.5.1.2", "the digitalSignature bit MUST be set if the Key Usage extension is present", S, {},
+         A.UNSUPPORTED_CERTIFICATE, Reason.KEY_USAGE_FORBIDS_SIGNING, server=ASKING,
+         client={"credentials": (credential(may_sign=False),)}),
     # Section 4.7.3 and 5.1
     Case("4.7.3", "a KeyUpdate before Finished: unexpected_message", C,
          {T.FINISHED: instead(KeyUpdate(False).encode())}, A.UNEXPECTED_MESSAGE, Reason.UNEXPECTED_MESSAGE),
@@ -378,6 +384,12 @@ CASES = [
          {T.SERVER_HELLO: lambda m: [m.encode(), b"\x08\0"]}, A.UNEXPECTED_MESSAGE, Reason.KEY_CHANGE_NOT_ALIGNED),
     Case("5.1", "messages MUST NOT span key changes: unexpected_message", S,
          {T.CLIENT_HELLO: lambda m: [m.encode(), b"\x14\0"]}, A.UNEXPECTED_MESSAGE, Reason.KEY_CHANGE_NOT_ALIGNED),
+    Case("5.1", "ClientHello is aligned with a record boundary", S,
+         {T.CLIENT_HELLO: lambda m: [m.encode(), b"\x01\0"]}, A.UNEXPECTED_MESSAGE, Reason.KEY_CHANGE_NOT_ALIGNED,
+         server=HRR_SERVER),
+    Case("5.1", "ServerHello is aligned with a record boundary", C,
+         {T.SERVER_HELLO: only_retry(lambda m: [m.encode(), b"\x02\0"])}, A.UNEXPECTED_MESSAGE,
+         Reason.KEY_CHANGE_NOT_ALIGNED, server=HRR_SERVER),
 ]  # fmt: skip
 
 

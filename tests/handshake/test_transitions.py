@@ -46,6 +46,7 @@ SERVER_ARROWS: set[tuple[State, T | None, State]] = {
 POST_HANDSHAKE: set[tuple[State, T | None, State]] = {
     (C.CONNECTED, T.NEW_SESSION_TICKET, C.CONNECTED),
     (C.CONNECTED, T.KEY_UPDATE, C.CONNECTED),
+    (C.CONNECTED, T.CERTIFICATE_REQUEST, C.CONNECTED),  # the response is ours; if we offered post_handshake_auth
     (S.CONNECTED, T.KEY_UPDATE, S.CONNECTED),
 }
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import ssl
+import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa, x25519
 
-from tlsocket.pki import keys
+from tests.support.faults import FailingFileSystem
+from tlsocket.pki import files, keys, pkcs8
 from tlsocket.pki.authority import Authority
 from tlsocket.pki.errors import (
     FileUnavailable,
@@ -24,12 +27,16 @@ from tlsocket.pki.errors import (
     WrongPassword,
 )
 from tlsocket.pki.keys import (
+    KEY_KINDS,
     check_key_fits,
     describe_key,
+    generate_key,
     generate_private_key,
     load_private_key,
+    private_key_der,
     private_key_pem,
     public_key_info,
+    save_private_key,
 )
 
 KINDS = ["ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "ed25519", "rsa-2048"]
@@ -144,7 +151,7 @@ def test_names_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.M
         raise PermissionError(13, "Permission denied")
 
     # Not by the file's mode: the tests may run as root, who may read everything.
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(FileUnavailable, match="let this user read it") as caught:
         load_private_key(tmp_path / "a.key")
     assert caught.value.errno == 13
@@ -232,9 +239,115 @@ def test_openssl_takes_the_key_of_a_pss_certificate(authority: Authority, tmp_pa
     assert (os.stat(key).st_mode & 0o777) == 0o600
 
 
-def test_refuses_to_encrypt_a_pss_key() -> None:
-    with pytest.raises(ValueError, match="without a password"):
-        private_key_pem(generate_private_key("rsa-2048"), "x", pss_only=True)
+def test_encrypts_a_pss_key_too() -> None:
+    key = generate_private_key("rsa-2048")
+    assert same(load_private_key(private_key_pem(key, "x", pss_only=True), "x"), key)
+
+
+@pytest.mark.parametrize("kind", [*KEY_KINDS[:5], "rsa-2056", "RSA-2048", "Ed25519"])
+def test_generates_every_kind_of_key(kind: str) -> None:
+    words = describe_key(generate_key(kind).public_key())
+    assert words.lower().replace(" ", "-").replace("p-", "p") == kind.lower()
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ("rsa-1024", "2048 to 4096 bits"),
+        ("rsa-8192", "2048 to 4096 bits"),
+        ("rsa-2049", "no such kind"),
+        ("rsa-pss-2048", "no such kind"),
+        ("dsa", "use one of ecdsa-p256"),
+        ("", "no such kind"),
+    ],
+)
+def test_generates_no_weak_key_and_names_the_kinds(spec: str, words: str) -> None:
+    with pytest.raises(UnsupportedKey, match=words):
+        generate_key(spec)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("password", [None, "pässword", b"\xff\x00bytes"])
+def test_other_programs_and_we_read_what_is_saved(
+    kind: str, password: str | bytes | None, tmp_path: Path, peer: Callable[[str], str]
+) -> None:
+    key = generate_private_key(kind)
+    path = tmp_path / "key.pem"
+    save_private_key(path, key, password)
+    assert os.stat(path).st_mode & 0o777 == 0o600
+    assert same(load_private_key(path, password), key)
+    assert same(load_private_key(private_key_der(key, password, rounds=1000), password), key)
+    secret = password.encode() if isinstance(password, str) else password
+    theirs = serialization.load_pem_private_key(path.read_bytes(), secret)
+    assert public_key_info(theirs.public_key()) == public_key_info(key.public_key())
+    if secret is not None and b"\x00" in secret:
+        return  # Passwords of programs end at the zero.
+    word = tmp_path / "password"
+    word.write_bytes(secret or b"unused")
+    command = [peer("openssl"), "pkey", "-in", str(path), "-passin", f"file:{word}", "-pubout", "-outform", "DER"]
+    done = subprocess.run(command, capture_output=True, timeout=60, check=True)
+    assert done.stdout == public_key_info(key.public_key())
+
+
+@pytest.mark.parametrize("kind", ["ecdsa-p256", "rsa-2048", "ed25519"])
+def test_gnutls_opens_what_we_encrypt(kind: str, tmp_path: Path, peer: Callable[[str], str]) -> None:
+    save_private_key(tmp_path / "key.pem", generate_private_key(kind), "secret")
+    command = [peer("certtool"), "--load-privkey", "key.pem", "--password", "secret", "--pubkey-info"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "BEGIN PUBLIC KEY" in done.stdout
+
+
+def test_an_encrypted_key_hides_the_key_and_asks_for_many_rounds() -> None:
+    key = generate_private_key("ecdsa-p256")
+    written = private_key_der(key, "secret")
+    assert pkcs8.rounds_asked(written) == pkcs8.DEFAULT_ROUNDS == 600_000
+    assert private_key_der(key)[40:60] not in written
+    assert private_key_der(key, "secret", rounds=1000) != private_key_der(key, "secret", rounds=1000), "salted"
+    with pytest.raises(WrongPassword):
+        load_private_key(written, "Secret")
+
+
+@pytest.mark.parametrize(("password", "rounds"), [("", 1000), (2000 * "x", 1000), ("x", 0), ("x", 10**9)])
+def test_a_password_or_a_count_that_makes_no_sense_is_refused(password: str, rounds: int) -> None:
+    with pytest.raises(ValueError):
+        private_key_der(generate_private_key("ed25519"), password, rounds=rounds)
+
+
+@pytest.mark.parametrize("pem", [True, False])
+def test_a_file_that_asks_for_endless_rounds_is_refused_at_once(pem: bool) -> None:
+    written = private_key_der(generate_private_key("ed25519"), "secret", rounds=0x100001)
+    hostile = written.replace(b"\x02\x03\x10\x00\x01", b"\x02\x03\x7f\xff\xff").replace(
+        b"\x02\x03\x7f\xff\xff", b"\x02\x03\x98\x96\x81"
+    )
+    assert hostile != written
+    content = keys._pem("ENCRYPTED PRIVATE KEY", hostile) if pem else hostile
+    with pytest.raises(WrongContent, match="asks for 10000001 rounds"):
+        load_private_key(content, "secret")
+
+
+def test_no_password_is_in_an_error() -> None:
+    written = private_key_pem(generate_private_key("ed25519"), "correct horse", rounds=1000)
+    with pytest.raises(WrongPassword) as caught:
+        load_private_key(written, "battery staple")
+    error: BaseException | None = caught.value
+    while error is not None:
+        assert "battery" not in f"{error} {error!r} {error.args}"
+        error = error.__cause__ or error.__context__
+
+
+def test_a_key_is_saved_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "key.pem"
+    key, other = generate_private_key("ed25519"), generate_private_key("ed25519")
+    save_private_key(path, key)
+    for at in (2, 3, 4, 5):
+        monkeypatch.setattr(files, "system", FailingFileSystem(at))
+        with pytest.raises(FileUnavailable, match="make room"):
+            save_private_key(path, other)
+        monkeypatch.undo()
+        assert same(load_private_key(path), key)
+    with pytest.raises(FileUnavailable):
+        save_private_key(path, other, replace=False)
 
 
 def test_names_the_kinds_of_key_it_can_make() -> None:

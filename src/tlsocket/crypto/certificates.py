@@ -9,17 +9,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import PublicKeyAlgorithmOID
 
 from tlsocket.errors import InvalidMessage, PeerMisbehaved, Reason
 
-__all__ = ["PSSPublicKey", "PublicKey", "certificate_public_key", "clear_cache", "parse_certificate",
-           "shared_der", "validity"]
+__all__ = [
+    "PSSPublicKey",
+    "PublicKey",
+    "certificate_public_key",
+    "clear_cache",
+    "demand_digital_signature",
+    "host_names",
+    "parse_certificate",
+    "same_key",
+    "shared_der",
+    "validity",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +137,41 @@ def certificate_public_key(certificate: x509.Certificate) -> PublicKey:
     if isinstance(key, (ec.EllipticCurvePublicKey, ed25519.Ed25519PublicKey, ed448.Ed448PublicKey)):
         return key
     raise PeerMisbehaved(Reason.UNSUPPORTED_CERTIFICATE_KEY, type(key).__name__)
+
+
+def demand_digital_signature(certificate: x509.Certificate) -> None:
+    """PeerMisbehaved unless the certificate's key may sign.
+
+    RFC 9846 section 4.5.1.2: "the digitalSignature bit MUST be set if the Key Usage extension is present". Extensions
+    that cannot be parsed are left to whoever verifies the path.
+    """
+    try:
+        for extension in certificate.extensions:
+            # By type, without a search by OID: 0.1 us instead of 1.
+            if type(extension.value) is x509.KeyUsage and not extension.value.digital_signature:
+                raise PeerMisbehaved(Reason.KEY_USAGE_FORBIDS_SIGNING)
+    except (*_PARSE_ERRORS, x509.DuplicateExtension):
+        return
+def host_names(certificate: x509.Certificate) -> tuple[str, ...]:
+    """The DNS names in subjectAltName, lower case; none where that cannot be read. For choosing among our own only."""
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, *_PARSE_ERRORS):
+        return ()
+    return tuple(name.lower() for name in names.get_values_for_type(x509.DNSName))
+
+
+def same_key(first: object, second: object) -> bool:
+    """Whether two public keys are the same, however their restrictions to PSS are written."""
+    bare: list[Any] = [key.key if isinstance(key, PSSPublicKey) else key for key in (first, second)]
+    try:
+        encoded = [
+            key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+            for key in bare
+        ]
+    except (AttributeError, TypeError, ValueError):
+        return False
+    return bool(encoded[0] == encoded[1])
 
 
 # RFC 9846 section 4.3.3 for rsa_pss_pss_*: the parameters of the key, where present, bind the signature. `cryptography`

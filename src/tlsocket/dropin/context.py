@@ -26,11 +26,12 @@ from tlsocket.config import (
     ServerConfig,
 )
 from tlsocket.connection import Connection
+from tlsocket.crypto.certificates import parse_certificate
 from tlsocket.crypto.groups import SUPPORTED_GROUPS
 from tlsocket.crypto.signatures import CERTIFICATE_SCHEMES, DEFAULT_SIGNATURE_SCHEMES
 from tlsocket.crypto.suites import DEFAULT_TLS13_SUITES
 from tlsocket.dropin import ciphers as _ciphers
-from tlsocket.dropin import preferences as _preferences
+from tlsocket.dropin.callbacks import Callbacks
 from tlsocket.dropin.credentials import CertificateSource, KeySource, PasswordSource, load_credential
 from tlsocket.dropin.enums import (
     CERT_NONE,
@@ -46,7 +47,6 @@ from tlsocket.dropin.enums import (
     PROTOCOL_TLS_CLIENT,
     PROTOCOL_TLS_SERVER,
     VERIFY_ALLOW_PROXY_CERTS,
-    VERIFY_CRL_CHECK_CHAIN,
     VERIFY_X509_TRUSTED_FIRST,
     OP_NO_SSLv3,
     OP_NO_TLSv1_3,
@@ -59,17 +59,19 @@ from tlsocket.dropin.enums import (
 )
 from tlsocket.dropin.exceptions import SSLError, ssl_error
 from tlsocket.dropin.keylog import KeyLogFile
+from tlsocket.dropin.preferences import Preferences, one_group
 from tlsocket.dropin.resumption import ResumptionSettings, role_error
 from tlsocket.dropin.session import SSLSession
 from tlsocket.dropin.sslobject import MemoryBIO, SSLObject
 from tlsocket.dropin.sslsocket import SSLSocket
 from tlsocket.dropin.trust import TrustSettings
-from tlsocket.dropin.verification import TrustVerifier
+from tlsocket.dropin.verification import TrustVerifier, profile_for, revocation_for
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, StrOrBytesPath
 
     from tlsocket.events import Event
+    from tlsocket.pki.trust.review import PathReview
 
 __all__ = ["SSLContext"]
 
@@ -88,11 +90,14 @@ _AUTHENTICATION = {
     1: ClientAuthentication.OPTIONAL,
     2: ClientAuthentication.REQUIRED,
 }
+_AUTHORITY_NAMES = 8192  # bytes: a list of names is a hint, and no client should have to read more of it
 _STRICTNESS = {authentication: strictness for strictness, authentication in _AUTHENTICATION.items()}
 _ONLY_TLS_1_3 = "this version of tlsocket speaks TLS 1.3 only"
+_NO_DECISIONS: frozenset[DecisionKind] = frozenset()
+_CERTIFICATE_DECISION = frozenset({DecisionKind.CERTIFICATE})
 
 
-class SSLContext(ResumptionSettings):
+class SSLContext(Callbacks, Preferences, ResumptionSettings):
     """Settings, certificates and trust for any number of connections."""
 
     sslsocket_class: type[SSLSocket] = SSLSocket
@@ -110,16 +115,14 @@ class SSLContext(ResumptionSettings):
     _minimum_version: TLSVersion
     _maximum_version: TLSVersion
     _cipher_suites: tuple[int, ...]
-    _groups: tuple[int, ...]
-    _key_shares: tuple[int, ...] | None
-    _client_schemes: tuple[int, ...] | None
-    _server_schemes: tuple[int, ...] | None
     _alpn: tuple[bytes, ...]
     _credentials: tuple[Credential, ...]
     _trust: TrustSettings
-    _verifier: TrustVerifier | None
+    _common_name: bool
+    _verify_callback: Callable[[PathReview], None] | None
+    _platform_trusted: bool
+    _send_authorities: bool
     _key_log: KeyLogFile | None
-    _sni_callback: Callable[..., Any] | None
     _post_handshake_auth: bool
     _client_snapshot: ClientConfig | None
     _server_snapshot: ServerConfig | None
@@ -146,9 +149,14 @@ class SSLContext(ResumptionSettings):
         self._alpn = ()
         self._credentials = ()
         self._trust = TrustSettings()
-        self._verifier = None
+        self._common_name = False
+        self._verify_callback = None
+        self._platform_trusted = False
+        self._send_authorities = True
         self._key_log = None
         self._sni_callback = None
+        self._client_hello_callback = None
+        self._client_certificate_callback = None
         self._post_handshake_auth = False
         self._init_resumption()
         self._client_snapshot = None
@@ -244,11 +252,14 @@ class SSLContext(ResumptionSettings):
         self._server_snapshot = None
 
     def _peer_verifier(self) -> TrustVerifier:
-        anchors = self._trust.anchors()
-        verifier = self._verifier
-        if verifier is None or verifier.anchors is not anchors:
-            verifier = self._verifier = TrustVerifier(anchors)
-        return verifier
+        """The verifier for the present trust and flags; asked for when a snapshot is made."""
+        flags = int(self._verify_flags)
+        return TrustVerifier(
+            self._trust.anchors(),
+            profile=profile_for(flags, self._common_name),
+            revocation=revocation_for(flags, self._trust.lists()),
+            callback=self._verify_callback,
+        )
 
     def _client_config(self) -> ClientConfig:
         snapshot = self._client_snapshot
@@ -263,8 +274,10 @@ class SSLContext(ResumptionSettings):
                 credentials=self._credentials,
                 verifier=None if self._verify_mode == CERT_NONE else self._peer_verifier(),
                 check_name=self._check_hostname,
+                post_handshake_auth=self._post_handshake_auth,
                 middlebox_compatibility=bool(self._options & OP_ENABLE_MIDDLEBOX_COMPAT),
                 key_log=self._key_log,
+                suspend_for=_NO_DECISIONS if self._client_certificate_callback is None else _CERTIFICATE_DECISION,
                 session_cache=self._client_sessions,
                 offer_psks=self._offer_psks,
             )
@@ -273,7 +286,8 @@ class SSLContext(ResumptionSettings):
     def _server_config(self) -> ServerConfig:
         snapshot = self._server_snapshot
         if snapshot is None:
-            suspend_for = {DecisionKind.CERTIFICATE} if self._sni_callback is not None else set()
+            late = self._post_handshake_auth
+            callback = self._sni_callback or self._client_hello_callback
             snapshot = self._server_snapshot = ServerConfig(
                 cipher_suites=self._cipher_suites,
                 groups=self._groups,
@@ -284,11 +298,13 @@ class SSLContext(ResumptionSettings):
                 alpn_strict=False,
                 credentials=self._credentials,
                 verifier=None if self._verify_mode == CERT_NONE else self._peer_verifier(),
-                client_authentication=_AUTHENTICATION[self._verify_mode],
+                client_authentication=_AUTHENTICATION[CERT_NONE if late else self._verify_mode],
+                certificate_authorities=self._authority_names(),
+                post_handshake_authentication=_AUTHENTICATION[self._verify_mode if late else CERT_NONE],
                 prefer_server_order=bool(self._options & OP_CIPHER_SERVER_PREFERENCE),
                 middlebox_compatibility=bool(self._options & OP_ENABLE_MIDDLEBOX_COMPAT),
                 key_log=self._key_log,
-                suspend_for=frozenset(suspend_for),
+                suspend_for=_NO_DECISIONS if callback is None else _CERTIFICATE_DECISION,
                 ticket_store=self._ticket_store(),
                 send_tickets=min(self._num_tickets, MAXIMUM_TICKETS),
                 find_psk=self._find_psk,
@@ -316,13 +332,16 @@ class SSLContext(ResumptionSettings):
     ) -> None:
         """Load a certificate chain and its private key: from paths, PEM text, bytes, or objects of `cryptography`.
 
-        Loading another of the same kind of key replaces the first; a server with several kinds uses the one that
-        the client supports.
+        `keyfile` may be a signer, for a key kept elsewhere: an object with `public_key()` and `sign(scheme, data)`.
+
+        Several may be loaded. The one is used that serves the name that the client asks for (wildcards count), whose
+        key fits the peer, and that comes from an authority which the peer names; where several do, ECDSA comes before
+        RSA and the last loaded before the others. Another with the same kind of key and a name in common, or with
+        neither names nor another issuer, replaces the first.
         """
         credential = load_credential(certfile, keyfile, password)
-        credentials = [other for other in self._credentials if other.schemes != credential.schemes]
-        # A server takes the first that fits. OpenSSL goes by the order of its signature algorithms, ECDSA before RSA.
-        credentials.append(credential)
+        credentials = [credential, *(other for other in self._credentials if not _replaces(credential, other))]
+        # Whoever offers everything gets the first. OpenSSL goes by the order of its signature algorithms too.
         credentials.sort(key=lambda each: DEFAULT_SIGNATURE_SCHEMES.index(each.schemes[0]))
         self._credentials = tuple(credentials)
         self._changed()
@@ -339,6 +358,27 @@ class SSLContext(ResumptionSettings):
         self._trust.load(cafile, capath, cadata)
         self._changed()
 
+    @property
+    def send_client_authorities(self) -> bool:
+        """Whether a server that asks for a certificate names the authorities it trusts (RFC 9846 section 4.3.4).
+
+        True unless set otherwise. The platform's authorities are never named: there are too many, and which of them a
+        client's certificate should come from, they do not say. Not in `ssl`, which names none.
+        """
+        return self._send_authorities
+
+    @send_client_authorities.setter
+    def send_client_authorities(self, value: object) -> None:
+        self._send_authorities = bool(value)
+        self._changed()
+
+    def _authority_names(self) -> tuple[bytes, ...]:
+        if not self._send_authorities or self._platform_trusted or self._verify_mode == CERT_NONE:
+            return ()
+        subjects = [parse_certificate(der).subject.public_bytes() for der in self._trust.authorities(True)]
+        names = tuple(dict.fromkeys(subjects))
+        return names if sum(map(len, names)) <= _AUTHORITY_NAMES else ()
+
     def load_default_certs(self, purpose: Purpose = Purpose.SERVER_AUTH) -> None:
         """Trust the platform's authorities; SSL_CERT_FILE and SSL_CERT_DIR say otherwise."""
         if not isinstance(purpose, Purpose):
@@ -348,6 +388,7 @@ class SSLContext(ResumptionSettings):
     def set_default_verify_paths(self) -> None:
         """The same as `load_default_certs`."""
         self._trust.load_platform()
+        self._platform_trusted = True
         self._changed()
 
     def get_ca_certs(self, binary_form: bool = False) -> list[Any]:
@@ -355,8 +396,9 @@ class SSLContext(ResumptionSettings):
         return self._trust.authorities(binary_form)
 
     def cert_store_stats(self) -> dict[str, int]:
-        """How many certificates are trusted, and how many of them are authorities'."""
-        return {"x509": len(self._trust.anchors()), "crl": 0, "x509_ca": len(self._trust.authorities(True))}
+        """How many certificates are trusted, how many of them are authorities', and how many revocation lists."""
+        trust = self._trust
+        return {"x509": len(trust.anchors()), "crl": len(trust.lists()), "x509_ca": len(trust.authorities(True))}
 
     # Verification
 
@@ -389,14 +431,15 @@ class SSLContext(ResumptionSettings):
 
     @property
     def verify_flags(self) -> VerifyFlags:
-        """Stored. Revocation lists and proxy certificates are refused, since they would not be heeded."""
+        """What is asked of a chain: strictness, partial chains, revocation lists (`tlsocket.pki.trust.profiles`).
+
+        Proxy certificates are refused. The most trusted path is always looked for first.
+        """
         return self._verify_flags
 
     @verify_flags.setter
     def verify_flags(self, value: int) -> None:
         flags = VerifyFlags(operator.index(value))
-        if flags & VERIFY_CRL_CHECK_CHAIN:
-            raise ValueError("revocation lists are not supported by this version of tlsocket (VERIFY_CRL_CHECK_...)")
         if flags & VERIFY_ALLOW_PROXY_CERTS:
             raise ValueError("proxy certificates (RFC 3820) are not supported: VERIFY_ALLOW_PROXY_CERTS")
         self._verify_flags = flags
@@ -404,13 +447,31 @@ class SSLContext(ResumptionSettings):
 
     @property
     def hostname_checks_common_name(self) -> bool:
-        """False: a common name never counts as a host name (RFC 9525 section 6.3). Setting it changes nothing."""
-        return False
+        """Whether a common name counts as host name where no subjectAltName has one.
+
+        False unless a program sets it, unlike in `ssl`: RFC 9525 section 6.3 says that it never does.
+        """
+        return self._common_name
 
     @hostname_checks_common_name.setter
     def hostname_checks_common_name(self, value: object) -> None:
-        if value:
-            warnings.warn("common names are never checked (RFC 9525 section 6.3)", RuntimeWarning, stacklevel=2)
+        self._common_name = bool(value)
+        self._changed()
+
+    @property
+    def verify_callback(self) -> Callable[[PathReview], None] | None:
+        """Called with the best path to the peer's certificate and what is wrong with it, before the verdict.
+
+        It may refuse the path (`PathReview.refuse`), and override a problem by naming it. Not in `ssl`.
+        """
+        return self._verify_callback
+
+    @verify_callback.setter
+    def verify_callback(self, callback: Callable[[PathReview], None] | None) -> None:
+        if callback is not None and not callable(callback):
+            raise TypeError("not a callable object")
+        self._verify_callback = callback
+        self._changed()
 
     # Protocol
 
@@ -494,26 +555,7 @@ class SSLContext(ResumptionSettings):
 
     def set_ecdh_curve(self, name: str, /) -> None:
         """Use this key exchange group and no other."""
-        self._groups, self._key_shares = (_preferences.one_group(os.fsdecode(name)),), None
-        self._changed()
-
-    def set_groups(self, groups: str, /) -> None:
-        """Choose the key exchange groups and their order: names joined by colons, or a list as OpenSSL 3.5 takes it."""
-        self._groups, self._key_shares = _preferences.parse_groups(groups)
-        self._changed()
-
-    def get_groups(self, *, include_aliases: bool = False) -> list[str]:
-        """The key exchange groups that there are, whether or not `set_groups` chose them, as Python 3.15 has it."""
-        return _preferences.group_names(aliases=include_aliases)
-
-    def set_client_sigalgs(self, sigalgs: str, /) -> None:
-        """Choose the signature algorithms that clients authenticate with, and their order: names joined by colons."""
-        self._client_schemes = _preferences.parse_schemes(sigalgs)
-        self._changed()
-
-    def set_server_sigalgs(self, sigalgs: str, /) -> None:
-        """Choose the signature algorithms that servers authenticate with, and their order: names joined by colons."""
-        self._server_schemes = _preferences.parse_schemes(sigalgs)
+        self._groups, self._key_shares = (one_group(os.fsdecode(name)),), None
         self._changed()
 
     def load_dh_params(self, path: StrOrBytesPath, /) -> None:
@@ -541,27 +583,6 @@ class SSLContext(ResumptionSettings):
     # Callbacks and the rest
 
     @property
-    def sni_callback(self) -> Callable[..., Any] | None:
-        """Called as `(sslsocket_or_object, server_name, context)` for each ClientHello a server receives.
-
-        It may set the socket's `context`, and answers None to go on or the number of an alert to refuse.
-        """
-        return self._sni_callback
-
-    @sni_callback.setter
-    def sni_callback(self, callback: Callable[..., Any] | None) -> None:
-        if self._protocol == PROTOCOL_TLS_CLIENT:
-            raise ValueError("sni_callback cannot be set on TLS_CLIENT context")
-        if callback is not None and not callable(callback):
-            raise TypeError("not a callable object")
-        self._sni_callback = callback
-        self._changed()
-
-    def set_servername_callback(self, server_name_callback: Callable[..., Any] | None) -> None:
-        """The older way to set `sni_callback`."""
-        self.sni_callback = server_name_callback
-
-    @property
     def keylog_filename(self) -> str | bytes | None:
         """A file that gets the secrets of every connection (RFC 9850), for debugging; None: no file."""
         return None if self._key_log is None else self._key_log.path
@@ -573,13 +594,28 @@ class SSLContext(ResumptionSettings):
 
     @property
     def post_handshake_auth(self) -> bool:
-        """Stored. Post-handshake authentication is neither offered nor asked for yet (`HAS_PHA` is False)."""
+        """On a client: whether the server may ask for a certificate after the handshake (RFC 9846 section 4.7.2).
+
+        On a server: whether `verify_mode` is about such requests (`verify_client_post_handshake`), not about the
+        handshake.
+        """
         return self._post_handshake_auth
 
     @post_handshake_auth.setter
     def post_handshake_auth(self, value: object) -> None:
         self._post_handshake_auth = bool(value)
+        self._changed()
 
+
+
+def _replaces(new: Credential, old: Credential) -> bool:
+    """Whether `new` is meant to take the place of `old`: a renewed certificate, whose names may have changed a bit."""
+    if new.schemes != old.schemes or bool(new.names) != bool(old.names):
+        return False
+    if new.names:
+        return not set(new.names).isdisjoint(old.names)
+    issuers = [parse_certificate(each.certificate_chain[0]).issuer for each in (new, old)]
+    return bool(issuers[0] == issuers[1])
 
 
 def _check_protocol(protocol: int | None) -> Any:

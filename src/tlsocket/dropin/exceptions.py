@@ -33,6 +33,7 @@ from tlsocket.errors import (
     Truncated,
 )
 from tlsocket.pki.errors import KeyMismatch, LoadError, PkiError
+from tlsocket.pki.verify_codes import verify_message
 
 __all__ = [
     "CertificateError",
@@ -91,10 +92,12 @@ _OPENSSL_REASONS = {
     Reason.ALL_ZERO_SHARED_SECRET: "BAD_KEY_SHARE",
     Reason.SIGNATURE_SCHEME_NOT_OFFERED: "WRONG_SIGNATURE_TYPE",
     Reason.SIGNATURE_SCHEME_MISMATCH: "WRONG_SIGNATURE_TYPE",
+    Reason.INVALID_CONFIGURATION: "INVALID_CONFIG",
     Reason.BAD_FINISHED: "DIGEST_CHECK_FAILED",
     Reason.NO_CERTIFICATE: "PEER_DID_NOT_RETURN_A_CERTIFICATE",
     Reason.CERTIFICATE_REQUIRED: "PEER_DID_NOT_RETURN_A_CERTIFICATE",
     Reason.UNSUPPORTED_CERTIFICATE_KEY: "UNKNOWN_CERTIFICATE_TYPE",
+    Reason.KEY_USAGE_FORBIDS_SIGNING: "KEY_USAGE_BIT_INCORRECT",
     Reason.INTERNAL: "INTERNAL_ERROR",
     Reason.CONNECTION_CLOSED: "PROTOCOL_IS_SHUTDOWN",
     Reason.USER_CANCELED: "CALLBACK_FAILED",
@@ -136,28 +139,28 @@ _ALERT_REASONS = {
     120: "TLSV1_ALERT_NO_APPLICATION_PROTOCOL",
 }
 
-_VERIFY_RESULTS = {
-    CertificateReason.UNKNOWN_ISSUER: (20, "unable to get local issuer certificate"),
-    CertificateReason.SELF_SIGNED_LEAF: (18, "self-signed certificate"),
-    CertificateReason.SELF_SIGNED_IN_CHAIN: (19, "self-signed certificate in certificate chain"),
-    CertificateReason.EXPIRED: (10, "certificate has expired"),
-    CertificateReason.NOT_YET_VALID: (9, "certificate is not yet valid"),
-    CertificateReason.HOSTNAME_MISMATCH: (62, "Hostname mismatch"),
-    CertificateReason.IP_ADDRESS_MISMATCH: (64, "IP address mismatch"),
-    CertificateReason.INVALID_PURPOSE: (26, "unsuitable certificate purpose"),
-    CertificateReason.INVALID_CA: (79, "invalid CA certificate"),
-    CertificateReason.PATH_TOO_LONG: (25, "path length constraint exceeded"),
-    CertificateReason.BAD_SIGNATURE: (7, "certificate signature failure"),
-    CertificateReason.WEAK_KEY: (66, "EE certificate key too weak"),
-    CertificateReason.WEAK_SIGNATURE: (68, "CA signature digest algorithm too weak"),
-    CertificateReason.NAME_CONSTRAINT: (47, "permitted subtree violation"),
-    CertificateReason.UNHANDLED_CRITICAL_EXTENSION: (34, "unhandled critical extension"),
-    CertificateReason.REVOKED: (23, "certificate revoked"),
-    CertificateReason.DISTRUSTED: (28, "certificate rejected"),
+_VERIFY_CODES = {
+    CertificateReason.UNKNOWN_ISSUER: 20,
+    CertificateReason.SELF_SIGNED_LEAF: 18,
+    CertificateReason.SELF_SIGNED_IN_CHAIN: 19,
+    CertificateReason.EXPIRED: 10,
+    CertificateReason.NOT_YET_VALID: 9,
+    CertificateReason.HOSTNAME_MISMATCH: 62,
+    CertificateReason.IP_ADDRESS_MISMATCH: 64,
+    CertificateReason.INVALID_PURPOSE: 26,
+    CertificateReason.INVALID_CA: 79,
+    CertificateReason.PATH_TOO_LONG: 25,
+    CertificateReason.BAD_SIGNATURE: 7,
+    CertificateReason.WEAK_KEY: 66,
+    CertificateReason.WEAK_SIGNATURE: 68,
+    CertificateReason.NAME_CONSTRAINT: 47,
+    CertificateReason.UNHANDLED_CRITICAL_EXTENSION: 34,
+    CertificateReason.REVOKED: 23,
+    CertificateReason.DISTRUSTED: 28,
 }
-_UNSPECIFIED = (1, "unspecified certificate verification error")
+"""Where a rejection brings no number of its own, as one by an application does."""
+
 _NAME_MISMATCHES = (CertificateReason.HOSTNAME_MISMATCH, CertificateReason.IP_ADDRESS_MISMATCH)
-_ISSUER_KEY_TOO_WEAK = (67, "CA certificate key too weak")
 
 
 def ssl_error(reason: str | None, detail: str = "", *, library: str | None = "SSL", number: int = 1) -> SSLError:
@@ -237,11 +240,12 @@ def _eof_error() -> SSLEOFError:
 
 
 def _verification_error(error: CertificateRejected, server_name: str | None) -> SSLCertVerificationError:
-    code, message = _VERIFY_RESULTS.get(error.certificate_reason, _UNSPECIFIED)
+    code = error.verify_code or _VERIFY_CODES.get(error.certificate_reason, 1)
+    if code == 66 and error.depth > 0:
+        code = 67
+    message = verify_message(code)
     if error.certificate_reason in _NAME_MISMATCHES and server_name is not None:
         message = f"{message}, certificate is not valid for {server_name!r}."
-    elif error.certificate_reason is CertificateReason.WEAK_KEY and error.depth > 0:
-        code, message = _ISSUER_KEY_TOO_WEAK
     where = f"certificate {error.depth} of the chain" + (f", {error.subject}" if error.subject else "")
     more = "; ".join(part for part in (f"{where}: {error.detail}", error.hint) if part)
     failure = SSLCertVerificationError(

@@ -245,6 +245,9 @@ class SSLSocket(ConnectionView, socket):
         gone = conn.writer.last_errno in (errno.EPIPE, errno.ECONNRESET)
         return gone and self.server_side and conn.handshake_complete
 
+    def _push(self, conn: Connection) -> None:
+        conn.writer.try_flush(self)
+
     def _fail(self, conn: Connection, error: BaseException) -> NoReturn:
         """Let the alert out if that needs no waiting, and raise what a program expects."""
         if conn.error is not None:
@@ -290,6 +293,8 @@ class SSLSocket(ConnectionView, socket):
             self._fail(conn, error)
         if isinstance(data, bytes):
             return data
+        if data == STOPPED and self._decided(conn):
+            return self.recv(buflen)
         self._receive_outcome(conn, data)
         return b""
 
@@ -316,9 +321,22 @@ class SSLSocket(ConnectionView, socket):
         except BaseException as error:
             self._fail(conn, error)
         if count < 0:
+            if count == STOPPED and self._decided(conn):
+                return self.recv_into(buffer, nbytes)
             self._receive_outcome(conn, count)
             return 0
         return count
+
+    def _decided(self, conn: Connection) -> bool:
+        """Whether a decision after the handshake was pending (a client's certificate); it is taken now."""
+        if conn.suspended is None:
+            return False
+        try:
+            self._decide(conn)
+        except BaseException as error:
+            self._fail(conn, error)
+        conn.writer.try_flush(self)
+        return True
 
     def _receive_outcome(self, conn: Connection, outcome: int) -> None:
         """Return where the end of the stream is to be reported, else raise."""
@@ -484,6 +502,8 @@ class SSLSocket(ConnectionView, socket):
                 if flushed < 0:
                     raise_outcome(flushed, conn.writer.last_errno, "shutdown")
                 outcome = conn.reader.pull(self, _left(timeout, deadline, "shutdown"), conn)
+                if outcome == STOPPED and conn.suspended is not None:
+                    self._decide(conn)
         except BaseException as error:
             self._fail(conn, error)
         if outcome == HAVE_DATA:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from tlsocket.dropin.exceptions import ssl_error, translate_load_error
 from tlsocket.pki.certificates import certificate_der, certificate_dict
 from tlsocket.pki.errors import FileUnavailable, PkiError, WrongContent
+from tlsocket.pki.keys import read_source
+from tlsocket.pki.revocation import RevocationLists
 from tlsocket.pki.trust.anchors import TrustAnchors
 
 if TYPE_CHECKING:
@@ -19,20 +21,26 @@ if TYPE_CHECKING:
 
 __all__ = ["TrustSettings"]
 
+_LIST_HEADERS = (b"-----BEGIN X509 CRL-----", b"-----BEGIN CRL-----")
 _BASIC_CONSTRAINTS = "2.5.29.19"
 
 
 class TrustSettings:
     """The trust anchors of one context."""
 
-    __slots__ = ("_anchors",)
+    __slots__ = ("_anchors", "_lists")
 
     def __init__(self) -> None:
         self._anchors = TrustAnchors()
+        self._lists = RevocationLists()
 
     def anchors(self) -> TrustAnchors:
         """Those collected so far."""
         return self._anchors
+
+    def lists(self) -> RevocationLists:
+        """Revocation lists collected so far."""
+        return self._lists
 
     def load(
         self,
@@ -43,14 +51,18 @@ class TrustSettings:
         """Add those of a file, a folder, and text or bytes. Nothing is added when one of them is wrong."""
         if cafile is None and capath is None and cadata is None:
             raise TypeError("cafile, capath and cadata cannot be all omitted")
-        anchors = self._anchors
+        anchors, lists = self._anchors, self._lists
         if cadata is not None:
             anchors |= _from_data(cadata)
         if cafile is not None:
-            anchors |= _from_file(cafile)
+            more_anchors, more_lists = _from_file(cafile)
+            anchors |= more_anchors
+            lists |= more_lists
         if capath is not None:
-            anchors |= _from_folder(capath)
-        self._anchors = anchors
+            more_anchors, more_lists = _from_folder(capath)
+            anchors |= more_anchors
+            lists |= more_lists
+        self._anchors, self._lists = anchors, lists
 
     def load_platform(self) -> None:
         """Add the platform's."""
@@ -65,11 +77,15 @@ class TrustSettings:
         ]
 
 
-def _from_file(cafile: StrOrBytesPath) -> TrustAnchors:
+def _from_file(cafile: StrOrBytesPath) -> tuple[TrustAnchors, RevocationLists]:
     if not isinstance(cafile, (str, bytes, os.PathLike)):
         raise TypeError("cafile should be a valid filesystem path")
+    path = os.fsdecode(cafile)
     try:
-        return TrustAnchors.load(os.fsdecode(cafile))
+        lists = _lists_of(path)
+        # A file of lists alone is as good to `ssl` as one of certificates.
+        anchors = TrustAnchors() if len(lists) and not _holds_certificate(cafile) else TrustAnchors.load(path)
+        return anchors, lists
     except WrongContent as error:
         if _holds_certificate(cafile):
             raise translate_load_error(error) from error
@@ -78,24 +94,38 @@ def _from_file(cafile: StrOrBytesPath) -> TrustAnchors:
         raise translate_load_error(error) from error
 
 
+def _lists_of(path: str) -> RevocationLists:
+    """The revocation lists among a file's PEM blocks."""
+    data, _ = read_source(path, "file of trusted certificates")
+    return RevocationLists.load(data) if any(label in data for label in _LIST_HEADERS) else RevocationLists()
+
+
 def _holds_certificate(cafile: StrOrBytesPath) -> bool:
     """Whether a file means to hold a certificate: then it is damaged, and not merely the wrong file."""
     try:
         with open(cafile, "rb") as file:
-            return b"-----BEGIN " in file.read()
+            return b"CERTIFICATE-----" in file.read()
     except OSError:
         return False
 
 
-def _from_folder(capath: StrOrBytesPath) -> TrustAnchors:
+def _from_folder(capath: StrOrBytesPath) -> tuple[TrustAnchors, RevocationLists]:
     if not isinstance(capath, (str, bytes, os.PathLike)):
         raise TypeError("capath should be a valid filesystem path")
+    path = os.fsdecode(capath)
     try:
-        return TrustAnchors.load_folder(os.fsdecode(capath))
+        anchors = TrustAnchors.load_folder(path)
     except FileUnavailable as error:
         # `ssl` takes any path here and looks into it later; programs pass folders that exist on some systems only.
         # The folder is named where it matters, when a certificate turns out not to be trusted.
-        return TrustAnchors(origin=f"{error.source} (which could not be read)")
+        return TrustAnchors(origin=f"{error.source} (which could not be read)"), RevocationLists()
+    lists = RevocationLists()
+    for name in sorted(os.listdir(path)):
+        try:
+            lists |= _lists_of(os.path.join(path, name))
+        except PkiError:
+            continue  # as with certificates: one bad file must not take away the others
+    return anchors, lists
 
 
 def _from_data(cadata: str | ReadableBuffer) -> TrustAnchors:

@@ -10,10 +10,15 @@ from __future__ import annotations
 from typing import Any
 
 from tlsocket import clock, events
-from tlsocket.config import ClientConfig, Credential, DecisionKind, Role, VerifiedPath
+from tlsocket.config import ClientConfig, Credential, DecisionKind, Role, ServerConfig, VerifiedPath
 from tlsocket.crypto import signatures
-from tlsocket.crypto.certificates import certificate_public_key, parse_certificate, shared_der
-from tlsocket.crypto.comparison import equal
+from tlsocket.crypto.certificates import (
+    certificate_public_key,
+    demand_digital_signature,
+    parse_certificate,
+    shared_der,
+)
+from tlsocket.crypto.constant_time import same_secret
 from tlsocket.errors import (
     CertificateReason,
     CertificateRejected,
@@ -22,12 +27,13 @@ from tlsocket.errors import (
     Reason,
     detached,
 )
+from tlsocket.extensions import CertificateRequestExtensions
 from tlsocket.handshake.decisions import SignatureDecision, Suspended, VerdictDecision
 from tlsocket.handshake.machine import Handshake
 from tlsocket.handshake.proofs import AuthenticatedPeer, CertificateAccepted, FinishedValid, SignatureValid
 from tlsocket.handshake.states import State
 from tlsocket.key_schedule import TrafficSecret
-from tlsocket.messages import Certificate, CertificateVerify, Finished
+from tlsocket.messages import Certificate, CertificateEntry, CertificateRequest, CertificateVerify, Finished
 from tlsocket.registry import describe
 from tlsocket.registry.signature_schemes import SignatureScheme
 
@@ -36,6 +42,7 @@ __all__ = [
     "add_certificate",
     "add_certificate_verify",
     "add_finished",
+    "certificate_request",
     "receive_certificate",
     "request_signature",
     "verify_finished",
@@ -77,6 +84,7 @@ def accept_certificate(
 ) -> State:
     """The list was accepted: keep it with its key."""
     leaf = parse_certificate(certificates[0])
+    demand_digital_signature(leaf)
     chain = () if path is None else path.chain
     hs.peer_certificate = CertificateAccepted(certificates, chain, certificate_public_key(leaf))
     if path is not None and hs.on_event is not None:
@@ -129,7 +137,7 @@ def verify_finished(hs: Handshake[Any], message: Finished, raw: bytes, secret: T
     """The peer's Finished, under the peer's handshake secret (RFC 9846 section 4.5.3)."""
     if secret is None:
         raise InternalError(detail="Finished without a handshake secret")
-    if not equal(message.verify_data, secret.verify_data(hs.transcript.digest())):
+    if not same_secret(secret.verify_data(hs.transcript.digest()), message.verify_data):
         raise PeerMisbehaved(Reason.BAD_FINISHED)
     hs.transcript.add(raw)
     if hs.on_event is not None:
@@ -140,17 +148,34 @@ def verify_finished(hs: Handshake[Any], message: Finished, raw: bytes, secret: T
 # Our own
 
 
-def add_certificate(hs: Handshake[Any], credential: Credential | None) -> None:
-    """Put our Certificate into the flight; None: the empty list of a client that declines."""
+def add_certificate(hs: Handshake[Any], credential: Credential | None, context: bytes = b"") -> None:
+    """Put our Certificate into the flight; None: the empty list of a client that declines.
+
+    `context` is the certificate_request_context, empty but after the handshake.
+    """
     flight = hs.flight
     if flight is None:
         raise InternalError(detail="no flight")
-    flight.add(_EMPTY_CERTIFICATE if credential is None else credential.certificate_message)
+    if context:
+        chain = () if credential is None else credential.certificate_chain
+        flight.add(Certificate(context, tuple(CertificateEntry(der) for der in chain)).encode())
+    else:
+        flight.add(_EMPTY_CERTIFICATE if credential is None else credential.certificate_message)
     if hs.on_event is not None:
         hs.on_event(events.CertificateSent(() if credential is None else credential.certificate_chain))
 
 
 _EMPTY_CERTIFICATE = Certificate(b"", ()).encode()
+
+
+def certificate_request(config: ServerConfig, context: bytes) -> bytes:
+    """A CertificateRequest, encoded; `context` is empty in the handshake and unique after it."""
+    extensions = CertificateRequestExtensions(
+        signature_algorithms=config.signature_schemes,
+        signature_algorithms_cert=config.signature_schemes_cert,
+        certificate_authorities=config.certificate_authorities or None,
+    )
+    return CertificateRequest(context, extensions).encode()
 
 
 def request_signature(hs: Handshake[Any], credential: Credential, scheme: int) -> bytes | SignatureDecision:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 
 from tlsocket import clock, record
-from tlsocket.config import ClientConfig, Credential, DecisionKind, Role
+from tlsocket.config import ClientConfig, Credential, Role
 from tlsocket.crypto.groups import KeyShare, generate, generate_shares
 from tlsocket.crypto.randomness import random_bytes
 from tlsocket.crypto.suites import TLS13_SUITES, CipherSuite
@@ -34,8 +34,8 @@ from tlsocket.handshake.authentication import (
     verify_signature,
 )
 from tlsocket.handshake.client_hello import Template, hello_again, template_for
-from tlsocket.handshake.credentials import acceptable_schemes, scheme_for, select_client_credential
-from tlsocket.handshake.decisions import CertificateDecision, SignatureDecision, Suspended
+from tlsocket.handshake.credentials import choose_client_credential, credential_decided
+from tlsocket.handshake.decisions import SignatureDecision, Suspended
 from tlsocket.handshake.flight import Flight
 from tlsocket.handshake.machine import Handshake
 from tlsocket.handshake.proofs import AuthenticatedPeer, FinishedValid, PreSharedKeyPeer
@@ -115,6 +115,11 @@ class ClientHandshake(Handshake[ClientConfig]):
     def started(self) -> bool:
         """Whether the ClientHello was made."""
         return self.state is not ClientState.START
+
+    @property
+    def late_authentication(self) -> bool:
+        """Whether we offered to authenticate after the handshake (RFC 9846 section 4.3.6)."""
+        return self.config.post_handshake_auth
 
     def start(self) -> None:
         """Queue the ClientHello."""
@@ -279,6 +284,8 @@ def _check_solicited(present: tuple[int, ...], offered: frozenset[int], *, cooki
 def _on_hello_retry_request(hs: ClientHandshake, message: HelloRetryRequest, raw: bytes, suite: CipherSuite) -> State:
     if hs.retry is not None:
         raise PeerMisbehaved(Reason.SECOND_HELLO_RETRY)
+    # What follows answers a ClientHello that is yet to be sent, so the server cannot have sent any of it.
+    hs.reader.demand_record_boundary()
     group, cookie = message.extensions.key_share_group, message.extensions.cookie
     if group is None and cookie is None:
         raise PeerMisbehaved(Reason.HELLO_RETRY_WITHOUT_CHANGE)
@@ -378,33 +385,14 @@ def _on_certificate_request(hs: ClientHandshake, message: CertificateRequest, ra
     authorities = extensions.certificate_authorities or ()
     if hs.on_event is not None:
         hs.on_event(CertificateRequested(False, authorities))
-    if hs.asks(DecisionKind.CERTIFICATE):
-        schemes = extensions.signature_algorithms
-        return Suspended(CertificateDecision(Role.CLIENT, hs.server_name, schemes, authorities), _credential_decided)
-    usable = acceptable_schemes(hs.config, extensions.signature_algorithms)
-    found = select_client_credential(
-        hs.config.credentials,
-        ours=usable,
-        schemes=usable,
-        schemes_cert=extensions.signature_algorithms_cert or extensions.signature_algorithms,
-        authorities=authorities,
-    )
-    if found is not None:
-        hs.credential, hs.signature_scheme = found
-    return ClientState.WAIT_CERT
+    decision = choose_client_credential(hs, extensions)
+    return ClientState.WAIT_CERT if decision is None else Suspended(decision, _credential_decided)
 
 
 def _credential_decided(hs: ClientHandshake, answer: Credential | None) -> State:
-    if answer is not None:
-        request = hs.certificate_request
-        theirs = () if request is None else request.extensions.signature_algorithms or ()
-        usable = acceptable_schemes(hs.config, theirs)
-        scheme = scheme_for(answer, usable, usable)
-        if scheme is None:
-            raise PeerIncompatible(
-                Reason.NO_COMMON_SIGNATURE_SCHEME, "the chosen credential cannot sign for this server"
-            )
-        hs.credential, hs.signature_scheme = answer, scheme
+    if hs.certificate_request is None:
+        raise InternalError(detail="no CertificateRequest")
+    credential_decided(hs, answer, hs.certificate_request.extensions)
     return ClientState.WAIT_CERT
 
 

@@ -270,13 +270,14 @@ class Handshake(Generic[C]):
         )
         post_handshake = PostHandshake(
             role=self.role,
-            budgets=self.config.budgets,
+            config=self.config,
+            transcript=self.transcript if self.late_authentication else None,
+            negotiated=negotiated,
             send_secret=secrets.client if is_client else secrets.server,
             receive_secret=secrets.server if is_client else secrets.client,
             receive_protection=receive_protection,
             exporter=secrets.exporter,
             origin=self.session_origin(),
-            session_cache=self.config.session_cache if isinstance(self.config, ClientConfig) else None,
         )
         self.outcome = Outcome(negotiated, post_handshake)
         self.reader.change_cipher_spec_allowed = False
@@ -285,6 +286,11 @@ class Handshake(Generic[C]):
         if self.on_event is not None:
             self.on_event(HandshakeCompleted(self.role, negotiated))
         return self.connected_state
+
+    @property
+    def late_authentication(self) -> bool:
+        """Whether the client offered to authenticate after the handshake (RFC 9846 section 4.3.6)."""
+        return False
 
     def prepare_to_fail(self) -> None:
         """Before the fatal alert is queued: see to the key that it is sent under."""

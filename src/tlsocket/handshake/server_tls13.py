@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from tlsocket import record
 from tlsocket.config import ClientAuthentication, Credential, DecisionKind, Role, ServerConfig
-from tlsocket.crypto.comparison import equal
+from tlsocket.crypto.constant_time import same_secret
 from tlsocket.crypto.groups import respond
 from tlsocket.crypto.randomness import random_bytes
 from tlsocket.errors import InternalError, PeerIncompatible, PeerMisbehaved, Reason, TLSError
@@ -28,7 +28,6 @@ from tlsocket.events import (
     ServerHelloSent,
 )
 from tlsocket.extensions import (
-    CertificateRequestExtensions,
     ClientHelloExtensions,
     EncryptedExtensionsExtensions,
     HelloRetryRequestExtensions,
@@ -39,6 +38,7 @@ from tlsocket.handshake.authentication import (
     add_certificate,
     add_certificate_verify,
     add_finished,
+    certificate_request,
     receive_certificate,
     request_signature,
     verify_finished,
@@ -57,7 +57,6 @@ from tlsocket.key_schedule import EarlySecret
 from tlsocket.messages import (
     HELLO_RETRY_REQUEST_RANDOM,
     Certificate,
-    CertificateRequest,
     CertificateVerify,
     ClientHello,
     EncryptedExtensions,
@@ -118,6 +117,11 @@ class ServerHandshake(Handshake[ServerConfig]):
         self.tickets = 0
         self.encrypted_extensions = b""
 
+    @property
+    def late_authentication(self) -> bool:
+        """Whether the client offered to authenticate after the handshake (RFC 9846 section 4.3.6)."""
+        return self.hello is not None and self.hello.extensions.post_handshake_auth
+
 
 # START
 
@@ -176,7 +180,7 @@ _MAY_CHANGE = frozenset({ExtensionType.PADDING})
 def _check_second_hello(hs: ServerHandshake, first: ClientHello, second: ClientHello) -> None:
     """RFC 9846 section 4.2.2: "the same ClientHello without modification, except as follows"."""
     sent = hs.cookie
-    if sent is not None and not equal(sent, second.extensions.cookie or b""):
+    if sent is not None and not same_secret(sent, second.extensions.cookie or b""):
         raise PeerMisbehaved(Reason.COOKIE_MISMATCH)
     if sent is None and second.extensions.cookie is not None:
         raise PeerMisbehaved(Reason.COOKIE_MISMATCH, "no cookie was sent")
@@ -220,6 +224,7 @@ def _select_parameters(hs: ServerHandshake) -> State | Suspended:
                 certificate_authorities=extensions.certificate_authorities or (),
                 alpn_protocols=extensions.alpn or (),
                 cipher_suites=hello.cipher_suites,
+                client_hello=hello,
             )
             return Suspended(decision, _certificate_decided)
     return _negotiate(hs, hello)
@@ -382,6 +387,8 @@ def _select_credential(
 
 
 def _send_hello_retry_request(hs: ServerHandshake, hello: ClientHello, choice: Choice) -> State:
+    # RFC 9846 section 5.1: a ClientHello ends its record. What follows answers what we are about to send.
+    hs.reader.demand_record_boundary()
     if hs.config.use_cookie:
         hs.cookie = random_bytes(32)
     group = choice.group if choice.share is None else None
@@ -491,18 +498,9 @@ def _add_certificate_request(hs: ServerHandshake, flight: Flight) -> None:
     config = hs.config
     if config.client_authentication is ClientAuthentication.NONE:
         return
-    flight.add(remember(config, "certificate_request", lambda: _certificate_request(config)))
+    flight.add(remember(config, "certificate_request", lambda: certificate_request(config, b"")))
     if hs.on_event is not None:
         hs.on_event(CertificateRequested(True, config.certificate_authorities))
-
-
-def _certificate_request(config: ServerConfig) -> bytes:
-    extensions = CertificateRequestExtensions(
-        signature_algorithms=config.signature_schemes,
-        signature_algorithms_cert=config.signature_schemes_cert,
-        certificate_authorities=config.certificate_authorities or None,
-    )
-    return CertificateRequest(b"", extensions).encode()
 
 
 def _finish_server_flight(hs: ServerHandshake, signature: bytes | None) -> State:

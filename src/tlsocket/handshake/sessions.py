@@ -11,6 +11,7 @@ Not here: sealing (`tickets`), caches (`session_caches`), pre_shared_key on the 
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable
 from struct import Struct
 from typing import NamedTuple
@@ -47,7 +48,7 @@ def within_validity(path: Iterable[bytes], now: float) -> bool:
         start, end = validity(path)
     except TLSError:
         return False
-    return start <= now <= end
+    return start <= math.floor(now) <= end
 
 
 # Bindings
@@ -110,7 +111,11 @@ def server_binding(config: ServerConfig, credential: Credential) -> bytes:
         config,
         ("server binding", policy, credential),
         lambda: _digest(
-            b"server", policy, config.client_authentication.value.encode(), _digest(*credential.certificate_chain)
+            b"server",
+            policy,
+            config.client_authentication.value.encode(),
+            config.post_handshake_authentication.value.encode(),
+            _digest(*credential.certificate_chain),
         ),
     )
 
@@ -176,7 +181,7 @@ class SessionOrigin:
             except TLSError:
                 return False
             self._validity = period
-        return period[0] <= now <= period[1]
+        return period[0] <= math.floor(now) <= period[1]
 
 
 class Session:

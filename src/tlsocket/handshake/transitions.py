@@ -35,6 +35,8 @@ TRANSITIONS: Mapping[State, Mapping[int, frozenset[State]]] = {
     _C.CONNECTED: {
         _T.NEW_SESSION_TICKET: frozenset({_C.CONNECTED}),
         _T.KEY_UPDATE: frozenset({_C.CONNECTED}),
+        # Where post_handshake_auth was offered; the server's side is the rows from WAIT_CERT on, once more.
+        _T.CERTIFICATE_REQUEST: frozenset({_C.CONNECTED}),
     },
     # Server (appendix A.2)
     _S.START: {_T.CLIENT_HELLO: frozenset({_S.RECVD_CH})},

@@ -6,7 +6,6 @@ RFC 5280 for the fields, RFC 7468 for PEM. Nothing here believes a certificate: 
 
 from __future__ import annotations
 
-import base64
 import binascii
 import datetime
 import enum
@@ -67,7 +66,7 @@ Its warning (of a serial number that RFC 5280 section 4.1.2.2 forbids) is among 
 warnings turned into errors.
 """
 
-_CERTIFICATE_BLOCK = re.compile(rb"-----BEGIN (CERTIFICATE|X509 CERTIFICATE)-----\s(.*?)-----END \1-----", re.DOTALL)
+_CERTIFICATE_LABELS = frozenset({b"CERTIFICATE", b"X509 CERTIFICATE"})
 _ANY_LABEL = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -104,6 +103,9 @@ _ATTRIBUTE_NAMES = {
 }
 
 
+_LONGEST_SUBJECT = 300
+
+
 class Purpose(enum.Enum):
     """What an end-entity certificate may be used for (RFC 5280 section 4.2.1.12)."""
 
@@ -119,9 +121,21 @@ def parse_certificate(data: bytes) -> x509.Certificate:
 
 def pem_certificates(data: bytes) -> Iterator[bytes]:
     """The DER of each certificate block in PEM text, in order; a block that is not base64 comes as `b""`."""
-    for match in _CERTIFICATE_BLOCK.finditer(data):
+    place = 0
+    while (begin := data.find(b"-----BEGIN ", place)) >= 0:
+        label_end = data.find(b"-----", begin + 11)
+        if label_end < 0:
+            return
+        place = label_end
+        label = data[begin + 11 : label_end]
+        if label not in _CERTIFICATE_LABELS:
+            continue
+        end = data.find(b"-----END " + label + b"-----", label_end + 5)
+        if end < 0:
+            continue
+        place = end
         try:
-            yield base64.b64decode(b"".join(match[2].split()), validate=True)
+            yield binascii.a2b_base64(data[label_end + 5 : end].translate(None, b" \t\r\n"), strict_mode=True)
         except binascii.Error:
             yield b""
 
@@ -192,6 +206,8 @@ def subject_text(certificate: x509.Certificate) -> str:
             text = ", ".join(str(name.value) for name in list(names)[:1])
     except (*PARSE_ERRORS, x509.ExtensionNotFound):
         text = ""
+    if len(text) > _LONGEST_SUBJECT:
+        text = f"{text[:_LONGEST_SUBJECT]}..."
     return printable(text) or "an unnamed subject"
 
 

@@ -6,7 +6,7 @@ an algorithm identifier that it cannot write, and boundaries within a structure.
 
 from __future__ import annotations
 
-__all__ = ["OCTET_STRING", "SEQUENCE", "DerError", "elements", "encode", "split"]
+__all__ = ["OCTET_STRING", "SEQUENCE", "DerError", "elements", "encode", "encode_integer", "split"]
 
 OCTET_STRING = 0x04
 SEQUENCE = 0x30
@@ -53,3 +53,8 @@ def encode(tag: int, *contents: bytes) -> bytes:
         return bytes((tag, length)) + content
     octets = length.to_bytes((length.bit_length() + 7) // 8, "big")
     return bytes((tag, 0x80 | len(octets))) + octets + content
+
+
+def encode_integer(value: int) -> bytes:
+    """An INTEGER that is not negative."""
+    return encode(0x02, value.to_bytes(value.bit_length() // 8 + 1, "big"))

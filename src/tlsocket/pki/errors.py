@@ -9,8 +9,15 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tlsocket.pki.verify_codes import verify_message
+
+if TYPE_CHECKING:
+    from cryptography import x509
 
 __all__ = [
+    "Attempt",
     "FileUnavailable",
     "KeyMismatch",
     "LoadError",
@@ -21,6 +28,7 @@ __all__ = [
     "Problem",
     "Refusal",
     "UnsupportedKey",
+    "VerificationError",
     "VerificationFailed",
     "WrongContent",
     "WrongPassword",
@@ -106,8 +114,39 @@ class Refusal(enum.Enum):
     WEAK_SIGNATURE = "a signature in its chain uses a weak algorithm"
     NAME_CONSTRAINT = "a name constraint in its chain forbids it"
     UNHANDLED_CRITICAL_EXTENSION = "it has a critical extension that is not understood"
+    NONCONFORMING = "it breaks a rule for certificates that this profile insists on"
+    POLICY = "it was not issued under a certificate policy that is asked for"
+    REVOKED = "it was revoked"
+    REVOCATION_UNKNOWN = "whether it was revoked cannot be found out"
+    DISTRUSTED = "it is explicitly distrusted"
+    TOO_COMPLEX = "its chain would take too much work to verify"
     MALFORMED = "it cannot be parsed"
     OTHER = "it was refused"
+
+
+_VERIFY_CODES = {
+    Refusal.UNKNOWN_ISSUER: 20,
+    Refusal.SELF_SIGNED_LEAF: 18,
+    Refusal.SELF_SIGNED_IN_CHAIN: 19,
+    Refusal.EXPIRED: 10,
+    Refusal.NOT_YET_VALID: 9,
+    Refusal.HOSTNAME_MISMATCH: 62,
+    Refusal.IP_ADDRESS_MISMATCH: 64,
+    Refusal.INVALID_PURPOSE: 26,
+    Refusal.INVALID_CA: 79,
+    Refusal.PATH_TOO_LONG: 25,
+    Refusal.BAD_SIGNATURE: 7,
+    Refusal.WEAK_KEY: 66,
+    Refusal.WEAK_SIGNATURE: 68,
+    Refusal.NAME_CONSTRAINT: 47,
+    Refusal.UNHANDLED_CRITICAL_EXTENSION: 34,
+    Refusal.NONCONFORMING: 41,
+    Refusal.POLICY: 43,
+    Refusal.REVOKED: 23,
+    Refusal.REVOCATION_UNKNOWN: 3,
+    Refusal.DISTRUSTED: 28,
+    Refusal.MALFORMED: 41,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,19 +159,96 @@ class Problem:
     subject: str
     detail: str
     remedy: str
+    check: str = ""
+    """The name of the check that found it (`tlsocket.pki.trust.profiles.Check`), empty where it has none."""
+    code: int = 0
+    """OpenSSL's number, where it is not the usual one of the refusal."""
+    certificate_der: bytes = b""
+    """The certificate; empty when the problem is not one certificate's."""
+
+    @property
+    def verify_code(self) -> int:
+        """OpenSSL's number for it (X509_V_ERR_...)."""
+        return self.code or _VERIFY_CODES.get(self.refusal, 1)
+
+    @property
+    def verify_message(self) -> str:
+        """OpenSSL's sentence for it."""
+        return verify_message(self.verify_code)
+
+    @property
+    def certificate(self) -> x509.Certificate | None:
+        """The certificate, where it could be parsed."""
+        return _load(self.certificate_der)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A path that was tried, the end entity first, as far as it went, and what was wrong with it."""
+
+    path: tuple[bytes, ...]
+    """Certificates in DER."""
+    subjects: tuple[str, ...]
+    problems: tuple[Problem, ...]
+    reached_anchor: bool = False
+    """Whether it ends in a trusted certificate."""
+
+    def __str__(self) -> str:
+        return f"{' <- '.join(self.subjects)}: {'; '.join(problem.detail for problem in self.problems)}"
 
 
 class VerificationFailed(PkiError):
-    """A chain did not verify. The attributes are the first problem's; `problems` has all that were found."""
+    """A chain did not verify.
 
-    def __init__(self, *problems: Problem) -> None:
+    `problems` has all that is wrong with the best path that was tried, in the order in which OpenSSL looks; the other
+    attributes are the first problem's. `attempts` has every path that was tried.
+    """
+
+    def __init__(self, *problems: Problem, attempts: tuple[Attempt, ...] = ()) -> None:
         first = problems[0]
         super().__init__(first.detail, first.remedy)
         self.problems = problems
+        self.attempts = attempts
         self.refusal = first.refusal
         self.depth = first.depth
         self.subject = first.subject
         self.hint = first.remedy
 
-    def __reduce__(self) -> tuple[type[VerificationFailed], tuple[Problem, ...]]:
-        return (type(self), self.problems)
+    @property
+    def reason(self) -> Refusal:
+        """The same as `refusal`."""
+        return self.refusal
+
+    @property
+    def certificate(self) -> x509.Certificate | None:
+        """The certificate that is wrong, where it could be parsed."""
+        return self.problems[0].certificate
+
+    @property
+    def verify_code(self) -> int:
+        """OpenSSL's number for the first problem (X509_V_ERR_...)."""
+        return self.problems[0].verify_code
+
+    @property
+    def verify_message(self) -> str:
+        """OpenSSL's sentence for the first problem."""
+        return self.problems[0].verify_message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (self.problems, self.attempts)
+
+
+VerificationError = VerificationFailed
+
+
+def _restore(problems: tuple[Problem, ...], attempts: tuple[Attempt, ...]) -> VerificationFailed:
+    return VerificationFailed(*problems, attempts=attempts)
+
+
+def _load(data: bytes) -> x509.Certificate | None:
+    from cryptography import x509
+
+    try:
+        return x509.load_der_x509_certificate(data) if data else None
+    except (ValueError, TypeError):
+        return None

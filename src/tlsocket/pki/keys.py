@@ -1,8 +1,9 @@
 """Private keys: loaded from files or bytes, written out, made, and matched with their certificates.
 
-PEM per RFC 7468, PKCS #8 per RFC 5958, the older forms that OpenSSL writes, plain or encrypted. A key is parsed
-once per process and content, because what makes that slow is not reading but proving an RSA key's numbers; that proof
-is replaced by `check_key_fits`. Which signature schemes a key may be used with is TLS's business: `tlsocket.crypto`.
+PEM per RFC 7468, PKCS #8 per RFC 5958, the older forms that OpenSSL writes, plain or encrypted (ours by
+`tlsocket.pki.pkcs8`). A key is parsed once per process and content, because what makes that slow is not reading but
+proving an RSA key's numbers; that proof is replaced by `check_key_fits`. Which signature schemes a key may be used with
+is TLS's business: `tlsocket.crypto`.
 """
 
 from __future__ import annotations
@@ -10,9 +11,8 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Callable
-from pathlib import Path
 from typing import TypeAlias
 
 from cryptography import x509
@@ -20,18 +20,18 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
 
-from tlsocket.pki import der
+from tlsocket.pki import der, pkcs8
 from tlsocket.pki.errors import (
-    FileUnavailable,
     KeyMismatch,
-    MissingFile,
     PasswordRequired,
     UnsupportedKey,
     WrongContent,
     WrongPassword,
 )
+from tlsocket.pki.files import DEFAULT_LIMIT, read_limited, write_atomically
 
 __all__ = [
+    "KEY_KINDS",
     "RSASSA_PSS_ALGORITHM",
     "KeySource",
     "Password",
@@ -39,11 +39,15 @@ __all__ = [
     "PublicKey",
     "check_key_fits",
     "describe_key",
+    "generate_key",
     "generate_private_key",
     "load_private_key",
+    "private_key_der",
     "private_key_pem",
     "public_key_info",
     "read_source",
+    "save_private_key",
+    "signature_hash",
     "source_name",
 ]
 
@@ -70,9 +74,11 @@ _CURVES: dict[str, Callable[[], ec.EllipticCurve]] = {
     "ecdsa-p384": ec.SECP384R1,
     "ecdsa-p521": ec.SECP521R1,
 }
+KEY_KINDS = (*_CURVES, "ed25519", "rsa-2048", "rsa-3072", "rsa-4096")
+"""What `generate_key` makes; of RSA any length between these in steps of 8 bits."""
+
 _PEM_LABEL = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----")
 _MAXIMUM_PASSWORD_LENGTH = 1024
-_MAXIMUM_FILE_SIZE = 16 * 1024 * 1024
 
 # Reloading a server's credentials every few minutes must not cost a parse each time, so keys outlive the call that
 # loaded them. The bound is small: a process has few keys, and a key that nobody uses should not linger among many.
@@ -89,23 +95,8 @@ def read_source(source: KeySource, what: str) -> tuple[bytes, str]:
         return source.encode("ascii", "replace"), name
     if isinstance(source, bytes) and _is_content(source):
         return source, name
-    path = Path(name)
-    try:
-        with path.open("rb") as file:
-            data = file.read(_MAXIMUM_FILE_SIZE + 1)
-    except FileNotFoundError as error:
-        raise MissingFile(str(path), error, f"check the path of the {what} (the current folder is {_here()})") from None
-    except IsADirectoryError as error:
-        raise FileUnavailable(str(path), error, f"give the path of the {what} within that folder") from None
-    except PermissionError as error:
-        remedy = f"let this user read it, or run as one who may; it should hold the {what}"
-        raise FileUnavailable(str(path), error, remedy) from None
-    except (OSError, ValueError) as error:
-        cause = error if isinstance(error, OSError) else OSError(22, str(error))
-        raise FileUnavailable(str(path), cause, f"check the path of the {what}") from None
-    if len(data) > _MAXIMUM_FILE_SIZE:
-        raise WrongContent(str(path), f"larger than a {what} can be", f"give the path of a {what} in PEM or DER")
-    return data, str(path)
+    # Pipes too: `<(command)` of a shell is one.
+    return read_limited(name, DEFAULT_LIMIT, what=what, regular=False), name
 
 
 def source_name(source: KeySource, what: str) -> str:
@@ -128,6 +119,8 @@ def load_private_key(source: KeySource, password: Password = None, *, what: str 
     digest = hashlib.sha256(len(secret or b"").to_bytes(4, "big") + (secret or b"") + block).digest()
     key = _cache.get(digest)
     if key is None:
+        if encrypted:
+            _refuse_endless_derivation(block, name)
         key = _parse(block, secret, name)
         _cache = dict([*_cache.items(), (digest, key)][-_CACHE_SIZE:])
     return key
@@ -169,8 +162,25 @@ def _prove_rsa_key(key: rsa.RSAPrivateKey, public_key: rsa.RSAPublicKey, source:
         ) from error
 
 
+def generate_key(spec: str) -> PrivateKey:
+    """A new key for a certificate: one of `KEY_KINDS`, or `rsa-N` with N bits from 2048 to 4096.
+
+    Raises `UnsupportedKey` for anything else, short RSA keys among it. An RSA key takes from a tenth of a second to
+    some seconds.
+    """
+    match = re.fullmatch(r"rsa-([0-9]{1,5})", spec.lower())
+    bits = int(match[1]) if match else 0
+    if match and not 2048 <= bits <= 4096:
+        raise UnsupportedKey(spec, "an RSA key has 2048 to 4096 bits", "use rsa-3072, or ecdsa-p256, which is faster")
+    if match and bits % 8 == 0:
+        return rsa.generate_private_key(65537, bits)
+    if spec.lower() in KEY_KINDS:
+        return generate_private_key(spec.lower())
+    raise UnsupportedKey(spec, "there is no such kind of key", f"use one of {', '.join(KEY_KINDS)}")
+
+
 def generate_private_key(kind: str) -> PrivateKey:
-    """A new key: `ecdsa-p256`, `ecdsa-p384`, `ecdsa-p521`, `ed25519`, or `rsa-N` / `rsa-pss-N` with N bits."""
+    """As `generate_key`, for tests and demonstrations: `rsa-1024`, and `rsa-pss-N`, too. Raises `ValueError`."""
     if kind in _CURVES:
         return ec.generate_private_key(_CURVES[kind]())
     if kind == "ed25519":
@@ -181,25 +191,53 @@ def generate_private_key(kind: str) -> PrivateKey:
     raise ValueError(f"{kind!r} is not a kind of key; use one of {known}")
 
 
-def private_key_pem(key: PrivateKey, password: str | bytes | None = None, *, pss_only: bool = False) -> bytes:
-    """The key as PKCS #8 in PEM, encrypted when there is a password.
+def private_key_der(
+    key: PrivateKey, password: str | bytes | None = None, *, pss_only: bool = False, rounds: int = pkcs8.DEFAULT_ROUNDS
+) -> bytes:
+    """The key as PKCS #8 in DER, encrypted (PBES2, `rounds` of PBKDF2) when there is a password.
 
     `pss_only` marks an RSA key as id-RSASSA-PSS, which `cryptography` reads but does not write; OpenSSL insists that
     a key is marked as its certificate is.
     """
+    plain = key.private_bytes(
+        serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
     if pss_only:
-        if password is not None:
-            raise ValueError("an id-RSASSA-PSS key is written without a password")
-        plain = key.private_bytes(
-            serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
         version, _, value = der.elements(der.split(plain)[1])[:3]
-        return _pem("PRIVATE KEY", der.encode(der.SEQUENCE, version, RSASSA_PSS_ALGORITHM, value))
+        plain = der.encode(der.SEQUENCE, version, RSASSA_PSS_ALGORITHM, value)
+    if password is None:
+        return plain
     secret = password.encode() if isinstance(password, str) else password
-    encryption: serialization.KeySerializationEncryption = serialization.NoEncryption()
-    if secret is not None:
-        encryption = serialization.BestAvailableEncryption(secret)
-    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
+    if not secret:
+        raise ValueError("an empty password protects nothing: give one, or None to write the key as it is")
+    if not 1 <= rounds <= pkcs8.MAXIMUM_ROUNDS:
+        raise ValueError(f"1 to {pkcs8.MAXIMUM_ROUNDS} rounds, not {rounds}")
+    _check_password_length(secret)
+    return pkcs8.encrypt(plain, secret, rounds)
+
+
+def private_key_pem(
+    key: PrivateKey, password: str | bytes | None = None, *, pss_only: bool = False, rounds: int = pkcs8.DEFAULT_ROUNDS
+) -> bytes:
+    """What `private_key_der` gives, in PEM."""
+    label = "PRIVATE KEY" if password is None else "ENCRYPTED PRIVATE KEY"
+    return _pem(label, private_key_der(key, password, pss_only=pss_only, rounds=rounds))
+
+
+def save_private_key(
+    path: str | os.PathLike[str],
+    key: PrivateKey,
+    password: str | bytes | None = None,
+    *,
+    mode: int = 0o600,
+    group: int | None = None,
+    replace: bool = True,
+) -> None:
+    """Write the key in PEM, whole or not at all, readable by its owner only. Raises `FileUnavailable`.
+
+    `mode` and `group` are for a machine's key, which one group may read (0640).
+    """
+    write_atomically(path, private_key_pem(key, password), mode=mode, group=group, replace=replace)
 
 
 def public_key_info(key: object) -> bytes:
@@ -209,6 +247,15 @@ def public_key_info(key: object) -> bytes:
     ):
         raise TypeError(f"{type(key).__name__} is not a public key that can sign")
     return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+def signature_hash(key: PrivateKey) -> hashes.SHA256 | hashes.SHA384 | hashes.SHA512 | None:
+    """The hash that fits a key when it signs a certificate or a request; None for EdDSA, which has its own."""
+    if isinstance(key, (ed25519.Ed25519PrivateKey, ed448.Ed448PrivateKey)):
+        return None
+    if isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.key_size > 256:
+        return hashes.SHA384() if key.curve.key_size == 384 else hashes.SHA512()
+    return hashes.SHA256()
 
 
 def describe_key(key: object) -> str:
@@ -280,9 +327,31 @@ def _password_bytes(password: Password, source: str) -> bytes:
     if not isinstance(value, (str, bytes, bytearray)):
         raise TypeError("a password is str, bytes or bytearray, or a function that returns one")
     secret = value.encode() if isinstance(value, str) else bytes(value)
+    _check_password_length(secret)
+    return secret
+
+
+def _check_password_length(secret: bytes) -> None:
     if len(secret) > _MAXIMUM_PASSWORD_LENGTH:
         raise ValueError(f"a password is at most {_MAXIMUM_PASSWORD_LENGTH} bytes long")
-    return secret
+
+
+def _refuse_endless_derivation(block: bytes, source: str) -> None:
+    """A file chooses how long turning its password into a key takes: not for ever."""
+    data = block
+    if block[:1] != b"\x30":
+        try:
+            # The first and the last line are the label's. Lines with a colon are headers of OpenSSL's older form,
+            # whose derivation has one round.
+            data = b64decode(b"".join(line for line in block.splitlines()[1:-1] if b":" not in line))
+        except ValueError:
+            return
+    if (rounds := pkcs8.rounds_asked(data)) > pkcs8.MAXIMUM_ROUNDS:
+        raise WrongContent(
+            source,
+            f"the private key's encryption asks for {rounds} rounds, more than {pkcs8.MAXIMUM_ROUNDS}",
+            "encrypt it anew with fewer",
+        )
 
 
 def _parse(block: bytes, secret: bytes | None, source: str) -> PrivateKey:
@@ -315,10 +384,3 @@ def _pem(label: str, content: bytes) -> bytes:
     text = b64encode(content)
     lines = [text[i : i + 64] for i in range(0, len(text), 64)]
     return b"\n".join([f"-----BEGIN {label}-----".encode(), *lines, f"-----END {label}-----".encode(), b""])
-
-
-def _here() -> str:
-    try:
-        return os.getcwd()
-    except OSError:
-        return "gone"

@@ -316,7 +316,9 @@ def test_a_relative_name_of_nothing_and_text_that_has_no_encoding_are_refused() 
         DistinguishedName([[Attribute("2.5.4.3", "é", 0x13)]])
     with pytest.raises(NameEncodingError):
         DistinguishedName.from_x509(x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, "\ud800")]))
-    for data in (b"", b"\x30", b"\x30\x80", b"\x31\x00", b"\x30\x02\x31\x00", b"\x30\x00\x00", bytes(70000)):
+    malformed = ["", "30", "3080", "3100", "30023100", "300000", "300431023000", "30083106300404020501"]
+    malformed += ["300b31093007060255840c0141", "30093107300506000c0141", "300b31093007060280010c0141"]
+    for data in (*map(bytes.fromhex, malformed), bytes(70000)):
         with pytest.raises(NameEncodingError) as caught:
             DistinguishedName.from_der(data)
         assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)

@@ -119,19 +119,16 @@ class DistinguishedName:
 
         Raises `NameEncodingError` for a value of a type that `cryptography` does not know.
         """
-        if self._x509 is None:
-            version, attributes = _VERSION_AND_NO_ATTRIBUTES
-            body = der.encode(der.SEQUENCE, version, self._der, _NO_KEY, attributes)
-            request = der.encode(der.SEQUENCE, body, _ED25519_ALGORITHM, _NO_SIGNATURE)
-            try:
-                object.__setattr__(self, "_x509", x509.load_der_x509_csr(request).subject)
-            except (ValueError, TypeError, KeyError) as error:
-                raise NameEncodingError(
-                    f"a value of the name is of a kind that certificates do not use: {error}"
-                ) from None
-        name = self._x509
-        if name is None:
-            raise NameEncodingError("the name cannot be encoded")
+        if self._x509 is not None:
+            return self._x509
+        version, attributes = _VERSION_AND_NO_ATTRIBUTES
+        body = der.encode(der.SEQUENCE, version, self._der, _NO_KEY, attributes)
+        request = der.encode(der.SEQUENCE, body, _ED25519_ALGORITHM, _NO_SIGNATURE)
+        try:
+            name = x509.load_der_x509_csr(request).subject
+        except (ValueError, TypeError, KeyError) as error:
+            raise NameEncodingError(f"a value of the name is of a kind that certificates do not use: {error}") from None
+        object.__setattr__(self, "_x509", name)
         return name
 
     @property

@@ -1,8 +1,9 @@
-"""Whom to believe: trust anchors, the verifier of certification paths, and the names a certificate speaks for.
+"""Whom to believe: trust anchors, certification paths, and the names a certificate speaks for.
 
-`anchors` holds the roots, `verifier` is the interface, `service_identity` compares names, `diagnosis` finds the words
-for a refusal. The verifier stands on `cryptography.x509.verification` for now; a path builder of our own takes its
-place behind the same interface.
+`verifier` is the interface. `anchors` holds the roots with their constraints, `path` builds paths, `checks` and `rules`
+judge them under one of the `profiles`, `name_constraints`, `policies` and `service_identity` are parts of that;
+`facts` reads certificates, `algorithms` checks signatures, `diagnosis` finds the words for a refusal, and `review` is
+what a verify callback sees.
 """
 
 from __future__ import annotations

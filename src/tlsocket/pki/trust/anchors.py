@@ -2,7 +2,7 @@
 
 They come from a file, from bytes, from a folder, or from the platform, one by one: a certificate that cannot be read is
 noted and left out, as one bad root must not take away all others. Sets are immutable and shared by every context of a
-process. Deciding with them is `tlsocket.pki.trust.verifier`'s part; per-anchor constraints and stores come later.
+process. Deciding with them is `tlsocket.pki.trust.verifier`'s part.
 """
 
 from __future__ import annotations
@@ -10,20 +10,21 @@ from __future__ import annotations
 import hashlib
 import os
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.utils import CryptographyDeprecationWarning
-from cryptography.x509 import verification
 
 from tlsocket.pki import der
-from tlsocket.pki.certificates import PARSE_ERRORS, certificate_der, pem_certificates
+from tlsocket.pki.certificates import PARSE_ERRORS, Purpose, certificate_der, pem_certificates
 from tlsocket.pki.errors import FileUnavailable, LoadError, WrongContent
 from tlsocket.pki.keys import KeySource, read_source
+from tlsocket.pki.trust.facts import CertificateFacts, MalformedCertificate, subject_of
+from tlsocket.pki.trust.names import NameKey, name_key
 
-__all__ = ["PLATFORM_FILES", "PLATFORM_FOLDERS", "Skipped", "TrustAnchors"]
+__all__ = ["PLATFORM_FILES", "PLATFORM_FOLDERS", "AnchorConstraints", "Skipped", "TrustAnchors"]
 
 PLATFORM_FILES = (
     "/etc/ssl/certs/ca-certificates.crt",  # Debian, Ubuntu, Arch, Gentoo
@@ -47,22 +48,67 @@ class Skipped:
     why: str
 
 
-class TrustAnchors:
-    """An immutable set of trusted certificates."""
+@dataclass(frozen=True, slots=True)
+class AnchorConstraints:
+    """What an anchor is trusted for, beyond what its certificate says (RFC 5914 has the idea)."""
 
-    __slots__ = ("_by_der", "_by_subject", "_ders", "_generation", "_store", "origin", "skipped")
+    purposes: frozenset[Purpose] | None = None
+    """Only for these; None: for all."""
+    rejected_purposes: frozenset[Purpose] = frozenset()
+    """Not for these, whatever else is said."""
+    not_after: float | None = None
+    """Not trusted after this moment, in seconds since 1970."""
+    issued_not_after: float | None = None
+    """Certificates of end entities whose validity begins later are not trusted, in seconds since 1970."""
+    name_constraints: x509.NameConstraints | None = None
+    """Applied as if they stood in its certificate."""
+
+
+class TrustAnchors:
+    """An immutable set of trusted certificates, and of certificates that are distrusted wherever they appear."""
+
+    __slots__ = (
+        "_by_der",
+        "_constraints",
+        "_facts",
+        "_generation",
+        "_index",
+        "_keys",
+        "distrusted",
+        "origin",
+        "skipped",
+    )
 
     def __init__(
-        self, certificates: Iterable[x509.Certificate] = (), *, skipped: Iterable[Skipped] = (), origin: str = ""
+        self,
+        certificates: Iterable[x509.Certificate] = (),
+        *,
+        skipped: Iterable[Skipped] = (),
+        origin: str = "",
+        constraints: Mapping[x509.Certificate | bytes, AnchorConstraints] | None = None,
+        distrusted: Iterable[bytes] = (),
     ) -> None:
-        self._by_der: dict[bytes, x509.Certificate] = {certificate_der(c): c for c in certificates}
-        self._by_subject: dict[bytes, tuple[x509.Certificate, ...]] | None = None
-        self._ders: dict[int, bytes] | None = None
+        self._by_der: dict[bytes, x509.Certificate | None] = {certificate_der(c): c for c in certificates}
+        self._constraints = {
+            key if isinstance(key, bytes) else certificate_der(key): value for key, value in (constraints or {}).items()
+        }
+        self._facts: dict[bytes, CertificateFacts | None] = {}
+        self._index: dict[bytes, tuple[bytes, ...]] | None = None
+        self._keys: dict[NameKey, tuple[bytes, ...]] | None = None
         self._generation: str | None = None
-        self._store: verification.Store | None = None
         self.skipped = tuple(skipped)
         self.origin = origin
         """Where they came from, in words for messages."""
+        self.distrusted = frozenset(distrusted)
+        """SHA-256 fingerprints (32 bytes each) of certificates that no path may hold, trusted or not."""
+
+    @classmethod
+    def _of_ders(
+        cls, ders: dict[bytes, x509.Certificate | None], skipped: Iterable[Skipped], origin: str
+    ) -> TrustAnchors:
+        self = cls(skipped=skipped, origin=origin)
+        self._by_der = ders
+        return self
 
     @classmethod
     def load(cls, source: KeySource) -> TrustAnchors:
@@ -73,7 +119,7 @@ class TrustAnchors:
             why = f" ({skipped[0].why})" if skipped else ""
             problem = f"no trusted certificate in it{why}" if data.strip() else "the file is empty"
             raise WrongContent(name, problem, "give the authority's certificate in PEM ('-----BEGIN CERTIFICATE-----')")
-        return cls(certificates, skipped=skipped, origin=name)
+        return cls._of_ders(certificates, skipped, name)
 
     @classmethod
     def load_folder(cls, folder: str | os.PathLike[str]) -> TrustAnchors:
@@ -84,7 +130,7 @@ class TrustAnchors:
         except OSError as error:
             remedy = "check the path of the folder of trusted certificates"
             raise FileUnavailable(str(path), error, remedy) from None
-        certificates: list[x509.Certificate] = []
+        certificates: dict[bytes, x509.Certificate | None] = {}
         skipped: list[Skipped] = []
         for name in names:
             try:
@@ -94,9 +140,9 @@ class TrustAnchors:
                 continue
             if b"-----BEGIN " in data or data[:1] == b"\x30":
                 found, bad = _parse(data, source)
-                certificates += found
+                certificates |= found
                 skipped += bad
-        return cls(certificates, skipped=skipped, origin=str(path))
+        return cls._of_ders(certificates, skipped, str(path))
 
     @classmethod
     def platform(cls) -> TrustAnchors:
@@ -113,16 +159,28 @@ class TrustAnchors:
         return shared[1]
 
     def __or__(self, other: TrustAnchors) -> TrustAnchors:
-        """Both sets together."""
-        if not other._by_der or other is self:
+        """Both sets together. What one distrusts stays distrusted, and an anchor keeps the constraints it has."""
+        if other is self or not (other._by_der or other.distrusted):
             return self
-        if not self._by_der:
+        if not (self._by_der or self.distrusted):
             return other
         origin = ", ".join(part for part in (self.origin, other.origin) if part)
-        return TrustAnchors([*self, *other], skipped=self.skipped + other.skipped, origin=origin)
+        both = TrustAnchors._of_ders({**self._by_der, **other._by_der}, self.skipped + other.skipped, origin)
+        both._constraints = {**other._constraints, **self._constraints}
+        both.distrusted = self.distrusted | other.distrusted
+        return both
+
+    def distrusting(self, *certificates: x509.Certificate | bytes) -> TrustAnchors:
+        """The same set, which refuses every path that holds one of these: certificates, or SHA-256 fingerprints."""
+        twin = TrustAnchors._of_ders(self._by_der, self.skipped, self.origin)
+        twin._constraints = self._constraints
+        twin.distrusted = self.distrusted | {
+            item if isinstance(item, bytes) else hashlib.sha256(certificate_der(item)).digest() for item in certificates
+        }
+        return twin
 
     def __iter__(self) -> Iterator[x509.Certificate]:
-        return iter(self._by_der.values())
+        return iter([self._parsed(data) for data in self._by_der])
 
     def __len__(self) -> int:
         return len(self._by_der)
@@ -136,71 +194,103 @@ class TrustAnchors:
     def __repr__(self) -> str:
         return f"<TrustAnchors {len(self)} from {self.origin or 'nowhere'}>"
 
-    def der(self, certificate: x509.Certificate) -> bytes:
-        """The DER of a certificate, without encoding it anew when it is one of these very objects."""
-        if self._ders is None:
-            self._ders = {id(member): der for der, member in self._by_der.items()}
-        return self._ders.get(id(certificate)) or certificate_der(certificate)
-
     def ders(self) -> tuple[bytes, ...]:
         """Each certificate's DER."""
         return tuple(self._by_der)
 
+    def constraints_of(self, data: bytes) -> AnchorConstraints | None:
+        """The constraints on an anchor, given its DER."""
+        return self._constraints.get(data)
+
+    def is_distrusted(self, data: bytes) -> bool:
+        """Whether the certificate with this DER is distrusted."""
+        return bool(self.distrusted) and hashlib.sha256(data).digest() in self.distrusted
+
     def with_subject(self, name: x509.Name) -> tuple[x509.Certificate, ...]:
-        """The anchors of that name."""
-        if self._by_subject is None:
-            index: dict[bytes, tuple[x509.Certificate, ...]] = {}
-            for certificate in self:
+        """The anchors of that name (RFC 5280 section 7.1)."""
+        return tuple(self._parsed(data) for data in self._names().get(name_key(name.public_bytes()), ()))
+
+    def issuers_of(self, facts: CertificateFacts) -> tuple[CertificateFacts, ...]:
+        """The anchors whose subject is this certificate's issuer, byte for byte."""
+        index = self._index
+        if index is None:
+            index = {}
+            for data in self._by_der:
+                subject = subject_of(data)
+                index[subject] = (*index.get(subject, ()), data)
+            self._index = index
+        found = index.get(facts.issuer)
+        return () if found is None else self._read(found)
+
+    def more_issuers_of(self, facts: CertificateFacts) -> tuple[CertificateFacts, ...]:
+        """Those that `issuers_of` does not find: the name is the same, its bytes are not."""
+        found = self._read(self._names().get(facts.issuer_key, ()))
+        return tuple(issuer for issuer in found if issuer.subject != facts.issuer)
+
+    def _names(self) -> dict[NameKey, tuple[bytes, ...]]:
+        keys = self._keys
+        if keys is None:
+            keys = {}
+            for data in self._by_der:
+                key = name_key(subject_of(data))
+                keys[key] = (*keys.get(key, ()), data)
+            self._keys = keys
+        return keys
+
+    def _read(self, ders: Iterable[bytes]) -> tuple[CertificateFacts, ...]:
+        """Those of `ders` that can be read, each read once and kept."""
+        found = []
+        for data in ders:
+            if data not in self._facts:
                 try:
-                    key = certificate.subject.public_bytes()
-                except PARSE_ERRORS:
-                    continue
-                index[key] = (*index.get(key, ()), certificate)
-            self._by_subject = index
-        return self._by_subject.get(name.public_bytes(), ())
+                    self._facts[data] = CertificateFacts(data)
+                except MalformedCertificate:
+                    self._facts[data] = None
+            facts = self._facts[data]
+            if facts is not None:
+                found.append(facts)
+        return tuple(found)
+
+    def _parsed(self, data: bytes) -> x509.Certificate:
+        return self._by_der[data] or x509.load_der_x509_certificate(data)
 
     @property
     def generation(self) -> str:
         """A digest of the content: what was verified against one set is not valid for another of a different one."""
         if self._generation is None:
             digests = sorted(hashlib.sha256(data).digest() for data in self._by_der)
-            self._generation = hashlib.sha256(b"".join(digests)).hexdigest()
+            constraints = sorted((hashlib.sha256(key).digest(), repr(of)) for key, of in self._constraints.items())
+            content = repr((digests, constraints, sorted(self.distrusted)))
+            self._generation = hashlib.sha256(content.encode()).hexdigest()
         return self._generation
-
-    @property
-    def store(self) -> verification.Store | None:
-        """The set as `cryptography` wants it, built once; None when it is empty."""
-        if self._store is None and self._by_der:
-            self._store = verification.Store(list(self))
-        return self._store
 
 
 _Stamp = tuple[object, ...]
 _platform: tuple[_Stamp, TrustAnchors] | None = None
 
 
-def _parse(data: bytes, source: str) -> tuple[list[x509.Certificate], list[Skipped]]:
+def _parse(data: bytes, source: str) -> tuple[dict[bytes, x509.Certificate | None], list[Skipped]]:
     skipped: list[Skipped] = []
     try:
         encoded = der.elements(data) if data[:1] == b"\x30" else list(pem_certificates(data))
     except der.DerError:
-        return [], [Skipped(source, "it is cut off or not DER")]
+        return {}, [Skipped(source, "it is cut off or not DER")]
     if b"-----BEGIN TRUSTED CERTIFICATE-----" in data:
         # OpenSSL's own form may also say what a certificate is *not* trusted for; ignoring that would be wrong.
         skipped.append(Skipped(source, "OpenSSL's TRUSTED CERTIFICATE form is not read"))
-    certificates = []
+    certificates: dict[bytes, x509.Certificate | None] = {}
     with warnings.catch_warnings():
         # Roots with a serial number of zero exist in real stores (RFC 5280 section 4.1.2.2 forbids them).
         warnings.simplefilter("ignore", CryptographyDeprecationWarning)
         for number, item in enumerate(encoded, 1):
             try:
-                certificates.append(x509.load_der_x509_certificate(item))
+                certificates[item] = x509.load_der_x509_certificate(item)
             except PARSE_ERRORS:
                 skipped.append(Skipped(source, f"certificate number {number} cannot be parsed"))
     return certificates, skipped
 
 
-def _platform_places() -> tuple[list[str], list[str]]:
+def platform_places() -> tuple[list[str], list[str]]:
     """The files and folders to read: those of the environment alone, else the first bundle that exists."""
     file, folders = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
     if file or folders:
@@ -214,7 +304,7 @@ def _platform_places() -> tuple[list[str], list[str]]:
 def _platform_stamp() -> _Stamp:
     """Something that changes when the platform's anchors do: a folder's own time, not that of each file in it."""
     stamp: list[object] = []
-    for place in (place for places in _platform_places() for place in places):
+    for place in (place for places in platform_places() for place in places):
         try:
             status = os.stat(place)
         except OSError:
@@ -226,7 +316,7 @@ def _platform_stamp() -> _Stamp:
 
 def _load_platform() -> TrustAnchors:
     anchors, skipped = TrustAnchors(), []
-    files, folders = _platform_places()
+    files, folders = platform_places()
     for place in (*files, *folders):
         try:
             anchors |= TrustAnchors.load_folder(place) if os.path.isdir(place) else TrustAnchors.load(place)
@@ -234,4 +324,4 @@ def _load_platform() -> TrustAnchors:
             # Law of the tolerant loader: the context is made all the same, and a later refusal tells of this.
             skipped.append(Skipped(place, error.problem))
     looked_at = ", ".join((*files, *folders)) or "the platform (no bundle of certificates found)"
-    return TrustAnchors(anchors, skipped=(*anchors.skipped, *skipped), origin=looked_at)
+    return TrustAnchors._of_ders(anchors._by_der, (*anchors.skipped, *skipped), looked_at)

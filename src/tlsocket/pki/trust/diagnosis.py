@@ -1,278 +1,185 @@
-"""Why a chain was refused, in words. Runs only after a refusal, and can never turn one into an acceptance.
+"""Why a chain was refused, in words: which of the paths that were tried says most, and what a person can do.
 
-The verifier below us answers with one sentence of its own; a person needs to know which certificate, since when, and
-what to do. So the path is walked once more, slowly, and everything that is wrong with it is listed, in the order in
-which OpenSSL would have met it (programs match on the first). RFC 5280 sections 4.2 and 6.1 for the rules.
+Runs only after a refusal, and can never turn one into an acceptance. The order of problems is that of OpenSSL's checks,
+because programs match on the first (RFC 5280 sections 4.2 and 6.1 for the rules themselves).
 """
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Sequence
-from typing import TypeVar
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import dsa, ed448, ed25519, rsa
-from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
+from cryptography.x509.oid import AuthorityInformationAccessOID
 
-from tlsocket.pki.certificates import PARSE_ERRORS, Purpose, key_description, printable, subject_text
-from tlsocket.pki.errors import Problem, Refusal
+from tlsocket.pki.certificates import PARSE_ERRORS, printable, subject_text
+from tlsocket.pki.errors import Attempt, Problem, Refusal, VerificationFailed
+from tlsocket.pki.trust.algorithms import signature_algorithm
 from tlsocket.pki.trust.anchors import TrustAnchors
+from tlsocket.pki.trust.checks import Question, ordered, signature_strength, time_problem
+from tlsocket.pki.trust.facts import CertificateFacts
+from tlsocket.pki.trust.path import DeadEnd, Stop, is_self_signed
+from tlsocket.pki.trust.profiles import Check
+from tlsocket.pki.trust.rules import INTERMEDIATE, LEAF, rule_set
+from tlsocket.pki.trust.service_identity import name_problem
 
-__all__ = ["MINIMUM_RSA_BITS", "diagnose", "end_entity_problems", "key_problem", "purpose_allowed"]
+__all__ = ["Finished", "best_path", "refusal"]
 
-MINIMUM_RSA_BITS = 2048
-_MAXIMUM_DEPTH = 16
-_Extension = TypeVar("_Extension", bound=x509.ExtensionType)
-
-_HANDLED = frozenset(
-    {
-        ExtensionOID.AUTHORITY_KEY_IDENTIFIER,
-        ExtensionOID.SUBJECT_KEY_IDENTIFIER,
-        ExtensionOID.KEY_USAGE,
-        ExtensionOID.SUBJECT_ALTERNATIVE_NAME,
-        ExtensionOID.BASIC_CONSTRAINTS,
-        ExtensionOID.NAME_CONSTRAINTS,
-        ExtensionOID.EXTENDED_KEY_USAGE,
-    }
-)
-_PURPOSES = {
-    Purpose.SERVER: (ExtendedKeyUsageOID.SERVER_AUTH, "identify a server (serverAuth)"),
-    Purpose.CLIENT: (ExtendedKeyUsageOID.CLIENT_AUTH, "identify a client (clientAuth)"),
-}
+Finished = tuple[list[CertificateFacts], list[Problem]]
+"""A path that reached an anchor, and what is wrong with it."""
 
 
-def purpose_allowed(usages: x509.ExtendedKeyUsage | None, purpose: Purpose) -> bool:
-    """Whether extended key usages admit the purpose: absent ones admit all, anyExtendedKeyUsage alone does not."""
-    return usages is None or _PURPOSES[purpose][0] in usages
+def refusal(
+    finished: Sequence[Finished], dead_ends: Sequence[DeadEnd], exceeded: str, question: Question
+) -> VerificationFailed:
+    """The error for a chain of which no path was good."""
+    attempts = [_attempt(path, problems, True) for path, problems in finished]
+    shown = [end for end in dead_ends if end.why is Stop.NO_ISSUER or end.why is Stop.TOO_LONG] or dead_ends
+    attempts += [_attempt(end.path, [_dead_end(end, dead_ends, question)], False) for end in shown]
+    if exceeded:
+        leaf = finished[0][0][0] if finished else dead_ends[0].path[0] if dead_ends else None
+        return VerificationFailed(_exceeded(leaf, exceeded), attempts=tuple(attempts))
+    if finished:
+        _, problems = min(finished, key=lambda pair: (len(pair[1]), len(pair[0])))
+    else:
+        problems = _problems_of_dead_end(shown, dead_ends, question)
+    return VerificationFailed(*problems, attempts=tuple(attempts))
 
 
-def diagnose(
-    leaf: x509.Certificate,
-    others: Sequence[x509.Certificate],
-    anchors: TrustAnchors,
-    purpose: Purpose,
-    at: datetime.datetime,
-    cause: str,
-) -> list[Problem]:
-    """Everything found wrong with the chain, at least one thing; `cause` is the verifier's own sentence."""
-    path, broken = _walk(leaf, others, anchors)
-    problems = [] if broken is None else [broken]
-    for depth, certificate in enumerate(path):
-        problems += _issuer_problems(certificate, depth, purpose, path) if depth else _purpose_problem(leaf, 0, purpose)
-    for depth, certificate in enumerate(path):
-        problems += key_problem(certificate, depth)
-    for depth, certificate in enumerate(path):
-        problems += _time_problems(certificate, depth, at)
-    for depth, certificate in enumerate(path):
-        problems += _extension_problems(certificate, depth)
-    return problems or [_unexplained(path, cause)]
+def best_path(finished: Sequence[Finished], dead_ends: Sequence[DeadEnd]) -> list[CertificateFacts]:
+    """The path whose problems a refusal speaks of."""
+    if finished:
+        return min(finished, key=lambda pair: (len(pair[1]), len(pair[0])))[0]
+    return list(max(dead_ends, key=lambda end: len(end.path)).path) if dead_ends else []
 
 
-def end_entity_problems(certificate: x509.Certificate, purpose: Purpose, at: datetime.datetime) -> list[Problem]:
-    """What is wrong with a certificate that is trusted by itself, where no issuer and no signature count."""
-    return [
-        *_purpose_problem(certificate, 0, purpose),
-        *key_problem(certificate, 0),
-        *_time_problems(certificate, 0, at),
-        *_extension_problems(certificate, 0),
-    ]
+def _attempt(path: Sequence[CertificateFacts], problems: Sequence[Problem], reached: bool) -> Attempt:
+    subjects = tuple(subject_text(facts.certificate) for facts in path)
+    return Attempt(tuple(facts.der for facts in path), subjects, tuple(problems), reached)
 
 
-def key_problem(certificate: x509.Certificate, depth: int) -> list[Problem]:
-    """A key that is too short, or of a kind that protects nothing."""
-    key = certificate.public_key()
-    if (isinstance(key, rsa.RSAPublicKey) and key.key_size < MINIMUM_RSA_BITS) or isinstance(key, dsa.DSAPublicKey):
-        subject = subject_text(certificate)
-        detail = f"the key of {subject} is too weak: {key_description(certificate)}"
-        remedy = f"get a certificate with an ECDSA key, or an RSA key of {MINIMUM_RSA_BITS} bits or more"
-        return [Problem(Refusal.WEAK_KEY, depth, subject, detail, remedy)]
-    return []
+def _exceeded(leaf: CertificateFacts | None, what: str) -> Problem:
+    subject = "" if leaf is None else subject_text(leaf.certificate)
+    detail = f"the certificates sent with {subject} vouch for each other in too many ways to try them all ({what})"
+    remedy = "have the peer send its own chain only"
+    return Problem(Refusal.TOO_COMPLEX, 0, subject, detail, remedy, "", 22, b"" if leaf is None else leaf.der)
 
 
-def _walk(
-    leaf: x509.Certificate, others: Sequence[x509.Certificate], anchors: TrustAnchors
-) -> tuple[list[x509.Certificate], Problem | None]:
-    """The path from the leaf as far as it goes, and what stops it short of an anchor."""
-    path = [leaf]
-    while len(path) <= _MAXIMUM_DEPTH:
-        current = path[-1]
-        if current in anchors:
-            return path, None
-        named = [c for c in (*anchors.with_subject(current.issuer), *others) if c.subject == current.issuer]
-        named = [c for c in named if c not in path]
-        issuer = next((c for c in named if _issued(c, current)), None)
-        if issuer is None:
-            # A signature that can be forged is refused unread, which is not the same as a wrong one.
-            weak = _weak_signature(current, len(path) - 1) if named else None
-            return path, weak or _missing_issuer(path, named, anchors)
-        path.append(issuer)
-    subject = subject_text(leaf)
-    return path, Problem(
-        Refusal.PATH_TOO_LONG, 0, subject, f"the chain of {subject} is too long", "have it issued by a shorter chain"
-    )
+def _problems_of_dead_end(shown: Sequence[DeadEnd], dead_ends: Sequence[DeadEnd], question: Question) -> list[Problem]:
+    """What is wrong with the path that came furthest."""
+    end = max(shown, key=lambda candidate: len(candidate.path))
+    path, checks = end.path, question.profile.checks
+    problems = [_dead_end(end, dead_ends, question)]
+    for depth, facts in enumerate(path):
+        place = INTERMEDIATE if depth else LEAF
+        for rule, detail in rule_set(question.profile, question.purpose, place).breaches(facts):
+            subject = subject_text(facts.certificate)
+            code = rule.issuer_code if depth and rule.issuer_code else rule.code
+            check = "" if rule.check is None else rule.check.name
+            what = f"the certificate of {subject} {detail}"
+            problems.append(Problem(rule.refusal, depth, subject, what, rule.remedy, check, code, facts.der))
+        if Check.VALIDITY in checks and not facts.not_before <= question.when <= facts.not_after:
+            problems.append(time_problem(facts, depth, question.when))
+        if question.anchors.is_distrusted(facts.der):
+            problems.append(_distrusted(facts, depth))
+    if question.reference is not None and Check.SERVICE_IDENTITY in checks:
+        mismatch = name_problem(path[0], question.reference, common_name=question.profile.common_name)
+        if mismatch is not None:
+            problems.append(mismatch)
+    return ordered(problems)
 
 
-def _issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
-    try:
-        certificate.verify_directly_issued_by(issuer)
-    except (*PARSE_ERRORS, InvalidSignature):
-        return False
-    return True
+def _distrusted(facts: CertificateFacts, depth: int) -> Problem:
+    subject = subject_text(facts.certificate)
+    detail = f"the certificate of {subject} is among those that are explicitly distrusted"
+    return Problem(Refusal.DISTRUSTED, depth, subject, detail, "do not use this peer", "", 28, facts.der)
 
 
-def _weak_signature(certificate: x509.Certificate, depth: int) -> Problem | None:
-    algorithm = certificate.signature_hash_algorithm
-    if not isinstance(algorithm, (hashes.MD5, hashes.SHA1)):
-        return None
-    subject = subject_text(certificate)
-    detail = f"the certificate of {subject} is signed with {algorithm.name}, which can be forged"
-    return Problem(Refusal.WEAK_SIGNATURE, depth, subject, detail, "have it issued anew with SHA-256")
+def _dead_end(end: DeadEnd, dead_ends: Sequence[DeadEnd], question: Question) -> Problem:
+    """What stops a path short of an anchor."""
+    if end.why is Stop.TOO_LONG:
+        subject = subject_text(end.path[0].certificate)
+        count = len(end.path) - 1
+        detail = f"the chain of {subject} has {count} intermediate authorities or more, "
+        detail += f"more than the {question.profile.maximum_depth} that are followed"
+        remedy = "have it issued by an authority nearer to the root"
+        return Problem(Refusal.PATH_TOO_LONG, count, subject, detail, remedy, "", 22, end.path[-1].der)
+    tried = [other for other in dead_ends if other.issuer is not None and other.path == end.path]
+    facts, depth = end.path[-1], len(end.path) - 1
+    if tried:
+        known = signature_algorithm(facts.signature_algorithm, facts.certificate)
+        # A signature that can be forged is refused unread, which is not the same as a wrong one.
+        weak = None if known is not None else signature_strength(facts, depth, question.profile)
+        if weak is not None:
+            return weak
+    return _missing_issuer(end, tried, question.anchors)
 
 
-def _missing_issuer(path: list[x509.Certificate], named: list[x509.Certificate], anchors: TrustAnchors) -> Problem:
-    certificate, depth = path[-1], len(path) - 1
-    subject, issuer = subject_text(certificate), printable(certificate.issuer.rfc4514_string())
-    if certificate.subject == certificate.issuer and (not named or _issued(certificate, certificate)):
-        refusal = Refusal.SELF_SIGNED_IN_CHAIN if depth else Refusal.SELF_SIGNED_LEAF
+def _missing_issuer(end: DeadEnd, tried: Sequence[DeadEnd], anchors: TrustAnchors) -> Problem:
+    facts, depth = end.path[-1], len(end.path) - 1
+    subject, issuer = subject_text(facts.certificate), _issuer_text(facts)
+    strangers = [other.issuer for other in tried if other.issuer is not None and other.issuer.der != facts.der]
+    trusted = any(stranger.der in anchors for stranger in strangers)
+    if is_self_signed(facts):
         what = f"the chain ends in {subject}, which" if depth else f"the certificate of {subject}"
         detail = f"{what} is self-signed and not among {_count(anchors)}"
-        if named:
+        if trusted:
             detail += "; one of that name is, but with another key"
-        return Problem(refusal, depth, subject, detail, f"if you know it, trust it: load {subject} as an authority")
-    if named and _key_identifier_fits(named, certificate):
-        issuer_kind = "trusted authority" if any(c in anchors for c in named) else "issuer"
-        detail = f"the signature on the certificate of {subject} is not one that its {issuer_kind} {issuer} made"
-        return Problem(
-            Refusal.BAD_SIGNATURE, depth, subject, detail, "it was altered or forged: do not trust this peer"
-        )
+        why = Refusal.SELF_SIGNED_IN_CHAIN if depth else Refusal.SELF_SIGNED_LEAF
+        remedy = f"if you know it, trust it: load {subject} as an authority"
+        return Problem(why, depth, subject, detail, remedy, "", 0, facts.der)
+    if any(other.why is Stop.BAD_SIGNATURE for other in tried):
+        kind = "trusted authority" if trusted else "issuer"
+        detail = f"the signature on the certificate of {subject} is not one that its {kind} {issuer} made"
+        remedy = "it was altered or forged: do not trust this peer"
+        return Problem(Refusal.BAD_SIGNATURE, depth, subject, detail, remedy, "", 7, facts.der)
     detail = f"no trusted authority issued the certificate of {subject}: its issuer {issuer} is not among "
     detail += f"{_count(anchors)}, and the peer sent no certificate for it"
-    if named:
+    code = 2 if depth and facts.der in anchors else 20
+    if strangers:
         detail += "; an authority of that name is known, but with another key"
         remedy = f"load the present certificate of {issuer} if you trust it: it was perhaps made anew"
     elif not anchors:
         remedy = "load the authority's certificate, install the system's (ca-certificates), or set SSL_CERT_FILE"
+    elif any(member.der in anchors for member in end.path):
+        trusted_one = next(member for member in end.path if member.der in anchors)
+        detail = f"the certificate of {subject_text(trusted_one.certificate)} is trusted, but it is not self-signed, "
+        detail += f"and the issuer {issuer} is not known"
+        remedy = f"load the certificate of {issuer}, or allow partial chains (VERIFY_X509_PARTIAL_CHAIN)"
     else:
         remedy = (
             f"load the certificate of {issuer} if you trust it, or have the peer send its intermediate certificates"
         )
-    return Problem(Refusal.UNKNOWN_ISSUER, depth, subject, detail, remedy)
+        place = _where_the_issuer_is(facts)
+        if place:
+            remedy += f" (it says that {issuer} can be had from {place})"
+    return Problem(Refusal.UNKNOWN_ISSUER, depth, subject, detail, remedy, "", code, facts.der)
+
+
+def _issuer_text(facts: CertificateFacts) -> str:
+    try:
+        return printable(facts.certificate.issuer.rfc4514_string()) or "an unnamed issuer"
+    except PARSE_ERRORS:
+        return "an unnamed issuer"
+
+
+def _where_the_issuer_is(facts: CertificateFacts) -> str:
+    """The address at which the certificate says that its issuer's can be fetched."""
+    try:
+        accesses = facts.certificate.extensions.get_extension_for_class(x509.AuthorityInformationAccess).value
+    except (*PARSE_ERRORS, x509.ExtensionNotFound):
+        return ""
+    for access in accesses:
+        location = access.access_location
+        is_issuers = access.access_method == AuthorityInformationAccessOID.CA_ISSUERS
+        if is_issuers and isinstance(location, x509.UniformResourceIdentifier):
+            return printable(location.value)
+    return ""
 
 
 def _count(anchors: TrustAnchors) -> str:
-    if not anchors:
+    if not len(anchors):
         where = f" (looked in {anchors.origin})" if anchors.origin else ""
         return f"the trusted authorities, of which there are none{where}"
     if len(anchors) == 1:
         return f"the trusted authorities (only {subject_text(next(iter(anchors)))})"
     return f"the {len(anchors)} trusted authorities"
-
-
-def _key_identifier_fits(named: list[x509.Certificate], certificate: x509.Certificate) -> bool:
-    """Whether one of the issuers is the one that the certificate speaks of, as far as key identifiers tell."""
-    try:
-        wanted = certificate.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier
-        if wanted is None:
-            return True
-        return any(
-            c.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest == wanted for c in named
-        )
-    except (*PARSE_ERRORS, x509.ExtensionNotFound):
-        return True
-
-
-def _issuer_problems(
-    certificate: x509.Certificate, depth: int, purpose: Purpose, path: list[x509.Certificate]
-) -> list[Problem]:
-    """RFC 5280 section 6.1.4 (k) to (n): an issuer is an authority, and its path is no longer than it may be."""
-    subject = subject_text(certificate)
-    remedy = "ask the peer's administrator for a certificate from a proper authority"
-    constraints = _extension(certificate, x509.BasicConstraints)
-    usage = _extension(certificate, x509.KeyUsage)
-    if constraints is None or not constraints.ca:
-        detail = f"{subject} issued a certificate but is not an authority (basicConstraints)"
-        return [Problem(Refusal.INVALID_CA, depth, subject, detail, remedy)]
-    if usage is not None and not usage.key_cert_sign:
-        detail = f"{subject} issued a certificate but its key may not do that (keyUsage lacks keyCertSign)"
-        return [Problem(Refusal.INVALID_CA, depth, subject, detail, remedy)]
-    # A self-issued certificate, as in a key rollover, does not count (RFC 5280 section 4.2.1.9).
-    below = sum(1 for c in path[1:depth] if c.subject != c.issuer)
-    if constraints.path_length is not None and below > constraints.path_length:
-        detail = f"{subject} allows {constraints.path_length} intermediate authorities below itself; there are {below}"
-        return [Problem(Refusal.PATH_TOO_LONG, depth, subject, detail, remedy)]
-    return _purpose_problem(certificate, depth, purpose)
-
-
-def _purpose_problem(certificate: x509.Certificate, depth: int, purpose: Purpose) -> list[Problem]:
-    usages = _extension(certificate, x509.ExtendedKeyUsage)
-    if purpose_allowed(usages, purpose):
-        return []
-    subject, wanted = subject_text(certificate), _PURPOSES[purpose][1]
-    has = ", ".join(getattr(usage, "_name", usage.dotted_string) for usage in usages or ())
-    detail = f"the certificate of {subject} may not be used to {wanted}, only for: {has}"
-    remedy = "use one that was issued for this purpose (extendedKeyUsage)"
-    return [Problem(Refusal.INVALID_PURPOSE, depth, subject, detail, remedy)]
-
-
-def _time_problems(certificate: x509.Certificate, depth: int, at: datetime.datetime) -> list[Problem]:
-    subject = subject_text(certificate)
-    start, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    clock = f"this machine's clock, which says {at:%Y-%m-%d %H:%M} UTC"
-    if at > end:
-        detail = f"the certificate of {subject} expired on {end:%Y-%m-%d %H:%M:%S} UTC, {_span(at - end)} ago"
-        remedy = f"have it renewed, or set {clock}"
-        return [Problem(Refusal.EXPIRED, depth, subject, detail, remedy)]
-    if at < start:
-        detail = f"the certificate of {subject} is valid from {start:%Y-%m-%d %H:%M:%S} UTC on, in {_span(start - at)}"
-        remedy = f"set {clock}, or wait until then"
-        return [Problem(Refusal.NOT_YET_VALID, depth, subject, detail, remedy)]
-    return []
-
-
-def _span(span: datetime.timedelta) -> str:
-    seconds = int(span.total_seconds())
-    for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
-        if seconds >= size:
-            count = seconds // size
-            return f"{count} {unit}{'s' if count > 1 else ''}"
-    return f"{seconds} second{'' if seconds == 1 else 's'}"
-
-
-def _extension_problems(certificate: x509.Certificate, depth: int) -> list[Problem]:
-    subject = subject_text(certificate)
-    for extension in certificate.extensions:
-        if extension.critical and extension.oid not in _HANDLED:
-            detail = f"the certificate of {subject} has a critical extension that is not understood: "
-            detail += extension.oid.dotted_string
-            remedy = "use a certificate without it; a critical extension must not be ignored (RFC 5280 section 4.2)"
-            return [Problem(Refusal.UNHANDLED_CRITICAL_EXTENSION, depth, subject, detail, remedy)]
-    return []
-
-
-def _extension(certificate: x509.Certificate, kind: type[_Extension]) -> _Extension | None:
-    try:
-        return certificate.extensions.get_extension_for_class(kind).value
-    except x509.ExtensionNotFound:
-        return None
-
-
-def _unexplained(path: list[x509.Certificate], cause: str) -> Problem:
-    """What only the verifier itself objects to: name constraints, depth, and shapes that it does not accept."""
-    subject = subject_text(path[0])
-    if "constraint" in cause and "name" in cause:
-        detail = f"an authority above {subject} may not issue for the names in its certificate (nameConstraints)"
-        remedy = "have it issued by an authority that may issue for these names"
-        return Problem(Refusal.NAME_CONSTRAINT, 0, subject, detail, remedy)
-    if "max depth" in cause:
-        detail = f"the chain of {subject} has {max(len(path) - 2, 0)} intermediate authorities, more than are followed"
-        return Problem(Refusal.PATH_TOO_LONG, 0, subject, detail, "have it issued by an authority nearer to the root")
-    for depth, certificate in enumerate(path[1:], 1):
-        if isinstance(certificate.public_key(), (ed25519.Ed25519PublicKey, ed448.Ed448PublicKey)):
-            kind, name = key_description(certificate), subject_text(certificate)
-            detail = f"authorities with an {kind} key are not supported yet, and {name} is one"
-            return Problem(Refusal.OTHER, depth, name, detail, "use an authority with an ECDSA or RSA key")
-    remedy = "have it issued as RFC 5280 section 4.2 asks; the manual (trust.md) lists the shapes not accepted yet"
-    return Problem(Refusal.OTHER, 0, subject, f"the chain of {subject} was refused: {printable(cause)}", remedy)

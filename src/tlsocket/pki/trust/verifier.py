@@ -1,56 +1,107 @@
 """The verifier of certification paths (RFC 5280 section 6): is this chain believed, for this purpose and this name?
 
-First cut: paths are built by `cryptography.x509.verification`; a builder of our own will take its place behind the
-same interface. Names are compared in `service_identity`, so that a caller may leave that out. Knows nothing of TLS:
-what comes in is DER, a name and a time; what comes out is a path, or `VerificationFailed` with words. Revocation does
-not belong here.
+Paths come from `path`, judgement from `checks`, words from `diagnosis`; here they are put together. What comes in is
+DER, a name and a time; what comes out is a path, or `VerificationFailed` with all that is wrong. Knows nothing of TLS.
+No verdict is kept: every call verifies every signature anew.
 """
 
 from __future__ import annotations
 
 import datetime
+import hashlib
+import math
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from cryptography import x509
-from cryptography.x509 import verification
-
-from tlsocket.crypto.certificates import parse_certificate
-from tlsocket.errors import InvalidMessage
-from tlsocket.pki.certificates import PARSE_ERRORS, Purpose, subject_text
+from tlsocket.pki.certificates import Purpose
 from tlsocket.pki.errors import Problem, Refusal, VerificationFailed
 from tlsocket.pki.trust.anchors import TrustAnchors
-from tlsocket.pki.trust.diagnosis import diagnose, end_entity_problems, key_problem, purpose_allowed
-from tlsocket.pki.trust.service_identity import ReferenceIdentity, name_problem
+from tlsocket.pki.trust.checks import Question, path_problems
+from tlsocket.pki.trust.facts import CertificateFacts, MalformedCertificate, facts_of
+from tlsocket.pki.trust.path import Budget, BudgetExceeded, Search
+from tlsocket.pki.trust.profiles import STRICT, Check, Profile
+from tlsocket.pki.trust.service_identity import ReferenceIdentity
 
-__all__ = ["MAXIMUM_CERTIFICATES", "MAXIMUM_DEPTH", "Verifier"]
+if TYPE_CHECKING:
+    from tlsocket.pki.revocation import RevocationCheck
+    from tlsocket.pki.trust.review import PathReview
+
+__all__ = ["MAXIMUM_CERTIFICATES", "Verification", "Verifier"]
 
 MAXIMUM_CERTIFICATES = 32
 """Certificates in one chain from a peer; the longest honest ones have five or six."""
 
-MAXIMUM_DEPTH = 8
-"""Intermediates between an end entity and its anchor, as the web's verifiers have it."""
-
-_MAXIMUM_PATHS = 64
-_PurposeValidator: TypeAlias = Callable[[verification.Policy, x509.Certificate, x509.ExtendedKeyUsage | None], None]
 _MALFORMED_REMEDY = "the peer's certificate file is damaged: it should be installed anew"
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """A path that is believed, and under which conditions."""
+
+    path: tuple[bytes, ...]
+    """DER certificates, the end entity's first and the anchor last."""
+    profile: Profile
+    purpose: Purpose
+    name: str | None
+    """The name that the certificate was found to serve; None: no name was compared."""
+    overridden: tuple[Problem, ...] = ()
+    """What the verify callback chose to overlook, by name."""
+
+    @property
+    def switched_off(self) -> frozenset[Check]:
+        """Checks that the profile of this name has and that were not made."""
+        return self.profile.switched_off
 
 
 class Verifier:
     """Verifies chains against one set of anchors. Immutable: one per context, shared by its connections and threads."""
 
-    __slots__ = ("_builders", "anchors")
+    __slots__ = ("_budget", "_callback", "_policies", "_policy_id", "_revocation", "_sources", "anchors", "profile")
 
-    def __init__(self, anchors: TrustAnchors, *, maximum_depth: int = MAXIMUM_DEPTH) -> None:
+    def __init__(
+        self,
+        anchors: TrustAnchors,
+        *,
+        profile: Profile = STRICT,
+        intermediates: Sequence[TrustAnchors] = (),
+        revocation: RevocationCheck | None = None,
+        policies: frozenset[str] | None = None,
+        callback: Callable[[PathReview], None] | None = None,
+        maximum_depth: int | None = None,
+        budget: Budget | None = None,
+    ) -> None:
+        """`intermediates` are untrusted certificates, such as those of CA stores, that may complete a path.
+
+        `policies` are certificate policies of which one must hold for the whole path, in dotted form. `callback` sees
+        every built path with its problems before the verdict (`tlsocket.pki.trust.review`).
+        """
         self.anchors = anchors
-        self._builders: dict[Purpose, verification.PolicyBuilder] = {}
-        store = anchors.store
-        if store is not None:
-            base = verification.PolicyBuilder().store(store).max_chain_depth(maximum_depth)
-            for purpose in (Purpose.SERVER, Purpose.CLIENT):
-                self._builders[purpose] = base.extension_policies(
-                    ca_policy=_authority_policy(purpose), ee_policy=_end_entity_policy(purpose)
-                )
+        self.profile = profile if maximum_depth is None else replace(profile, maximum_depth=maximum_depth)
+        self._sources = tuple(intermediates)
+        self._revocation = revocation
+        self._policies = policies
+        self._callback = callback
+        self._policy_id: bytes | None = None
+        self._budget = Budget() if budget is None else budget
+
+    def __repr__(self) -> str:
+        return f"<Verifier {self.profile!r} {self.anchors!r}>"
+
+    @property
+    def policy_id(self) -> bytes | None:
+        """Bytes that are the same for every verifier that would always come to the same verdicts.
+
+        None where that cannot be told: a callback has its say, or revocation lists do, which grow old.
+        """
+        if self._callback is not None or self._revocation is not None:
+            return None
+        if self._policy_id is None:
+            parts = [self.anchors.generation, *(source.generation for source in self._sources)]
+            parts += [repr(sorted(self._policies or ())), repr(self._policies is None), self.profile.fingerprint]
+            parts.append(repr(self._budget))
+            self._policy_id = hashlib.sha256("\n".join(parts).encode()).digest()
+        return self._policy_id
 
     def verify_server(self, chain: Sequence[bytes], name: str | None, at: float) -> tuple[bytes, ...]:
         """The path in DER, the server's certificate first and the anchor last, if it is believed at that time.
@@ -58,143 +109,83 @@ class Verifier:
         `name` is the host name or IP address that the caller meant; None leaves the name unchecked. `at` is in
         seconds since 1970. Raises `VerificationFailed`.
         """
-        reference = None if name is None else ReferenceIdentity.parse(name)
-        return self._verify(chain, Purpose.SERVER, reference, at)
+        return self.verify(chain, Purpose.SERVER, name, at).path
 
     def verify_client(self, chain: Sequence[bytes], at: float) -> tuple[bytes, ...]:
         """The same for a client's certificate, which has no name to be compared with."""
-        return self._verify(chain, Purpose.CLIENT, None, at)
+        return self.verify(chain, Purpose.CLIENT, None, at).path
 
-    def _verify(
-        self, chain: Sequence[bytes], purpose: Purpose, reference: ReferenceIdentity | None, at: float
-    ) -> tuple[bytes, ...]:
-        leaf, others = _parse_chain(chain)
-        when = datetime.datetime.fromtimestamp(at, datetime.UTC)
+    def verify(self, chain: Sequence[bytes], purpose: Purpose, name: str | None, at: float) -> Verification:
+        """The path with the conditions under which it is believed. Raises `VerificationFailed`.
+
+        ValueError when `name` is no host name or address, which is the caller's mistake and not the peer's.
+        """
+        reference = None if name is None else ReferenceIdentity.parse(name)
+        leaf, others = _read_chain(chain)
+        # To the second, as dates in certificates are: what is valid until noon is valid through that second.
+        when = datetime.datetime.fromtimestamp(math.floor(at), datetime.UTC)
+        question = Question(self.profile, purpose, reference, when, self.anchors, self._revocation, self._policies)
+        search = Search(self.anchors, others, self._sources, self.profile, when, self._budget)
+        finished: list[tuple[list[CertificateFacts], list[Problem]]] = []
+        exceeded = ""
         try:
-            if chain[0] in self.anchors:
-                # Somebody put this very certificate among the trusted ones, so nobody needs to vouch for it.
-                path, problems = [leaf], end_entity_problems(leaf, purpose, when)
-            else:
-                path, problems = self._path(leaf, others, purpose, when)
-            if reference is not None:
-                mismatch = name_problem(leaf, reference)
-                if mismatch is not None:
-                    problems.append(mismatch)
-        except PARSE_ERRORS as error:
-            # Only now was a field looked at that does not parse: cryptography reads certificates lazily.
-            raise VerificationFailed(_malformed(0, str(error))) from None
-        if problems:
-            raise VerificationFailed(*sorted(problems, key=_openssl_order))
-        # What came in goes out again where it is the same object: encoding it anew costs more than parsing it did.
-        came = {id(leaf): chain[0]} | {id(other): der for other, der in zip(others, chain[1:], strict=True)}
-        return tuple([came.get(id(certificate)) or self.anchors.der(certificate) for certificate in path])
+            for path in search.paths(leaf):
+                problems = path_problems(path, question)
+                if not problems and self._callback is None:
+                    return Verification(tuple([facts.der for facts in path]), self.profile, purpose, name)
+                finished.append((path, problems))
+                if not problems:
+                    break
+                if len(finished) >= self._budget.paths:
+                    raise BudgetExceeded("paths")
+        except BudgetExceeded as error:
+            exceeded = error.what
+        if self._callback is not None:
+            return self._reviewed(finished, search, exceeded, question, name)
+        from tlsocket.pki.trust.diagnosis import refusal
 
-    def _path(
-        self, leaf: x509.Certificate, others: list[x509.Certificate], purpose: Purpose, when: datetime.datetime
-    ) -> tuple[list[x509.Certificate], list[Problem]]:
-        """The path to an anchor, and what is wrong with it."""
-        builder = self._builders.get(purpose)
-        if builder is None:
-            return [], diagnose(leaf, others, self.anchors, purpose, when, "no trusted authorities")
-        if len(others) > 2 and not _within_budget(leaf, others):
-            subject = subject_text(leaf)
-            detail = f"the certificates sent with {subject} vouch for each other in too many ways to try them all"
-            return [], [Problem(Refusal.PATH_TOO_LONG, 0, subject, detail, "have the peer send its own chain only")]
-        try:
-            verified = builder.time(when).build_client_verifier().verify(leaf, others)
-        except verification.VerificationError as error:
-            return [], diagnose(leaf, others, self.anchors, purpose, when, str(error))
-        # The verifier measures the RSA keys of issuers, not the end entity's.
-        return verified.chain, key_problem(leaf, 0)
+        raise refusal(finished, search.dead_ends, exceeded, question)
 
+    def _reviewed(
+        self,
+        finished: list[tuple[list[CertificateFacts], list[Problem]]],
+        search: Search,
+        exceeded: str,
+        question: Question,
+        name: str | None,
+    ) -> Verification:
+        """The verdict when a callback has a say."""
+        from tlsocket.pki.trust.diagnosis import best_path, refusal
+        from tlsocket.pki.trust.review import PathReview
 
-def _authority_policy(purpose: Purpose) -> verification.ExtensionPolicy:
-    return verification.ExtensionPolicy.webpki_defaults_ca().may_be_present(
-        x509.ExtendedKeyUsage, verification.Criticality.AGNOSTIC, _purpose_validator(purpose)
-    )
-
-
-def _end_entity_policy(purpose: Purpose) -> verification.ExtensionPolicy:
-    """The web's defaults, without what is ours to check (names, purpose) and what only helps to build a path (AKI)."""
-    agnostic = verification.Criticality.AGNOSTIC
-    return (
-        verification.ExtensionPolicy.webpki_defaults_ee()
-        .may_be_present(x509.ExtendedKeyUsage, agnostic, _purpose_validator(purpose))
-        .may_be_present(x509.SubjectAlternativeName, agnostic, None)
-        .may_be_present(x509.AuthorityKeyIdentifier, agnostic, None)
-    )
+        good = [path for path, problems in finished if not problems]
+        failure = None if good else refusal(finished, search.dead_ends, exceeded, question)
+        path = good[0] if good else best_path(finished, search.dead_ends)
+        problems = () if failure is None else failure.problems
+        review = PathReview(tuple(path), problems, question.purpose, name, self.profile)
+        callback = self._callback
+        if callback is not None:
+            callback(review)
+        left = review.remaining()
+        if left:
+            raise VerificationFailed(*left, attempts=() if failure is None else failure.attempts)
+        return Verification(tuple(facts.der for facts in path), self.profile, question.purpose, name, review.overridden)
 
 
-def _purpose_validator(purpose: Purpose) -> _PurposeValidator:
-    # The builder is asked for a client verifier for servers too, as that one leaves names alone; what tells the two
-    # apart is this validator.
-    def check(policy: verification.Policy, certificate: x509.Certificate, usages: x509.ExtendedKeyUsage | None) -> None:
-        if not purpose_allowed(usages, purpose):
-            raise ValueError("the extended key usage does not admit this purpose")
-
-    return check
-
-
-def _parse_chain(chain: Sequence[bytes]) -> tuple[x509.Certificate, list[x509.Certificate]]:
+def _read_chain(chain: Sequence[bytes]) -> tuple[CertificateFacts, list[CertificateFacts]]:
     if not chain:
         problem = Problem(Refusal.MALFORMED, 0, "", "the peer sent no certificate", "the peer needs a certificate")
         raise VerificationFailed(problem)
     if len(chain) > MAXIMUM_CERTIFICATES:
         detail = f"the peer sent {len(chain)} certificates; {MAXIMUM_CERTIFICATES} are the most that are looked at"
-        raise VerificationFailed(Problem(Refusal.PATH_TOO_LONG, 0, "", detail, "have it send its own chain only"))
+        remedy = "have it send its own chain only"
+        raise VerificationFailed(Problem(Refusal.TOO_COMPLEX, 0, "", detail, remedy, "", 22))
     certificates = []
     for depth, data in enumerate(chain):
         try:
-            certificates.append(parse_certificate(data))
-        except InvalidMessage as error:
-            raise VerificationFailed(_malformed(depth, error.detail)) from None
+            certificates.append(facts_of(data))
+        except MalformedCertificate as error:
+            number = "the peer's certificate" if depth == 0 else f"certificate number {depth + 1} of the peer's chain"
+            detail = f"{number} cannot be parsed ({error})"
+            raise VerificationFailed(Problem(Refusal.MALFORMED, depth, "", detail, _MALFORMED_REMEDY)) from None
     return certificates[0], certificates[1:]
-
-
-def _malformed(depth: int, cause: str) -> Problem:
-    number = "the peer's certificate" if depth == 0 else f"certificate number {depth + 1} of the peer's chain"
-    return Problem(Refusal.MALFORMED, depth, "", f"{number} cannot be parsed ({cause})", _MALFORMED_REMEDY)
-
-
-def _within_budget(leaf: x509.Certificate, others: list[x509.Certificate]) -> bool:
-    """Whether the paths that names allow are few enough to try them all.
-
-    Ten authorities that vouch for each other make millions of paths with a signature on every step; the builder has no
-    limit of its own on that. Honest chains have one path, cross-signed ones a handful.
-    """
-    subjects = [certificate.subject.public_bytes() for certificate in others]
-    issuers = [certificate.issuer.public_bytes() for certificate in others]
-    ends = {leaf.issuer.public_bytes(): 1}
-    paths = 1
-    for _ in range(MAXIMUM_DEPTH):
-        following: dict[bytes, int] = {}
-        for subject, issuer in zip(subjects, issuers, strict=True):
-            if subject in ends and subject != issuer:
-                following[issuer] = following.get(issuer, 0) + ends[subject]
-        paths += sum(following.values())
-        if paths > _MAXIMUM_PATHS:
-            return False
-        ends = following
-    return True
-
-
-_ORDER = {
-    refusal: place
-    for place, group in enumerate(
-        (
-            (Refusal.MALFORMED,),
-            (Refusal.UNKNOWN_ISSUER, Refusal.SELF_SIGNED_LEAF, Refusal.SELF_SIGNED_IN_CHAIN),
-            (Refusal.INVALID_CA, Refusal.PATH_TOO_LONG, Refusal.INVALID_PURPOSE, Refusal.UNHANDLED_CRITICAL_EXTENSION),
-            (Refusal.WEAK_KEY, Refusal.WEAK_SIGNATURE),
-            (Refusal.HOSTNAME_MISMATCH, Refusal.IP_ADDRESS_MISMATCH),
-            (Refusal.BAD_SIGNATURE,),
-            (Refusal.EXPIRED, Refusal.NOT_YET_VALID),
-        )
-    )
-    for refusal in group
-}
-
-
-def _openssl_order(problem: Problem) -> int:
-    """The order of OpenSSL's checks, so that what a program finds first is the same."""
-    return _ORDER.get(problem.refusal, len(_ORDER))

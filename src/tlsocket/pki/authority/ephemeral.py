@@ -1,38 +1,32 @@
 """A certificate authority that lives in memory: for the demonstration, for a quick server, and for every test.
 
 It makes roots, intermediates and end-entity certificates that follow RFC 5280 section 4 (the profile that Python's
-own strict mode asks for). Requests, serial books, renewal and revocation are not here: they belong to a full
-`CertificateAuthority`.
+own strict mode asks for), together with their private keys. Requests, a ledger, renewal and revocation are not here:
+they belong to `CertificateAuthority`, which never sees the keys of those it certifies.
 """
 
 from __future__ import annotations
 
-import datetime
 import ipaddress
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from tlsocket import clock
 from tlsocket.pki import der
+from tlsocket.pki.authority.signing import BACKDATE, DAY, hash_for, key_usage, random_serial, sign_bytes, utc
 from tlsocket.pki.certificates import Purpose
+from tlsocket.pki.files import write_atomically
 from tlsocket.pki.keys import RSASSA_PSS_ALGORITHM, PrivateKey, generate_private_key, private_key_pem
 
 __all__ = ["Authority", "IssuedCertificate", "Purpose", "self_signed"]
 
-_DAY = 86400.0
 _ROOT_DAYS = 3650
 _LEAF_DAYS = 90
-# A clock that runs a little behind ours must accept a certificate that was made a moment ago.
-_BACKDATE = 3600.0
-
 
 _EXTENDED_KEY_USAGES = {
     Purpose.SERVER: [ExtendedKeyUsageOID.SERVER_AUTH],
@@ -75,9 +69,8 @@ class IssuedCertificate:
     def write(self, folder: str | Path, stem: str = "server", password: str | bytes | None = None) -> tuple[str, str]:
         """Write `stem.pem` (the chain) and `stem.key` (mode 0600); returns both paths."""
         certificate_path, key_path = Path(folder) / f"{stem}.pem", Path(folder) / f"{stem}.key"
-        certificate_path.write_bytes(self.chain_pem)
-        with open(os.open(key_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(self.key_pem(password))
+        write_atomically(certificate_path, self.chain_pem, mode=0o644)
+        write_atomically(key_path, self.key_pem(password), mode=0o600)
         return str(certificate_path), str(key_path)
 
 
@@ -110,7 +103,7 @@ class Authority:
         builder = builder.add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(private_key.public_key()), critical=False
         )
-        return cls(builder.sign(private_key, _hash_for(private_key)), private_key)
+        return cls(builder.sign(private_key, hash_for(private_key)), private_key)
 
     def create_intermediate(
         self,
@@ -160,7 +153,7 @@ class Authority:
         builder = builder.add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier.value), critical=False
         )
-        certificate = builder.sign(self.private_key, _hash_for(self.private_key))
+        certificate = builder.sign(self.private_key, hash_for(self.private_key))
         return _mark_pss_only(certificate, self.private_key) if pss_only else certificate
 
     @property
@@ -180,7 +173,7 @@ class Authority:
 
     def write(self, path: str | Path) -> str:
         """Write the certificate in PEM; returns the path."""
-        Path(path).write_bytes(self.pem)
+        write_atomically(path, self.pem, mode=0o644)
         return str(path)
 
 
@@ -200,7 +193,7 @@ def self_signed(
     builder = builder.add_extension(
         x509.AuthorityKeyIdentifier.from_issuer_public_key(private_key.public_key()), critical=False
     )
-    return IssuedCertificate(builder.sign(private_key, _hash_for(private_key)), private_key)
+    return IssuedCertificate(builder.sign(private_key, hash_for(private_key)), private_key)
 
 
 def _builder(
@@ -211,22 +204,22 @@ def _builder(
     not_after: float | None,
     days: int,
 ) -> x509.CertificateBuilder:
-    start = clock.now() - _BACKDATE if not_before is None else not_before
-    end = max(start, clock.now()) + days * _DAY if not_after is None else not_after
+    start = clock.now() - BACKDATE if not_before is None else not_before
+    end = max(start, clock.now()) + days * DAY if not_after is None else not_after
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer)
         .public_key(private_key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(_date(start))
-        .not_valid_after(_date(end))
+        .serial_number(random_serial())
+        .not_valid_before(utc(start))
+        .not_valid_after(utc(end))
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(private_key.public_key()), critical=False)
     )
 
 
 def _with_authority_extensions(builder: x509.CertificateBuilder, path_length: int | None) -> x509.CertificateBuilder:
-    usage = _key_usage(digital_signature=True, key_cert_sign=True, crl_sign=True)
+    usage = key_usage("digital_signature", "key_cert_sign", "crl_sign")
     return builder.add_extension(x509.BasicConstraints(ca=True, path_length=path_length), critical=True).add_extension(
         usage, critical=True
     )
@@ -236,29 +229,13 @@ def _with_end_entity_extensions(
     builder: x509.CertificateBuilder, names: list[str], purpose: Purpose, private_key: PrivateKey
 ) -> x509.CertificateBuilder:
     builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-    builder = builder.add_extension(_key_usage(digital_signature=True), critical=True)
+    builder = builder.add_extension(key_usage("digital_signature"), critical=True)
     builder = builder.add_extension(x509.ExtendedKeyUsage(_EXTENDED_KEY_USAGES[purpose]), critical=False)
     if names:
         builder = builder.add_extension(
             x509.SubjectAlternativeName([_general_name(name) for name in names]), critical=False
         )
     return builder
-
-
-def _key_usage(
-    *, digital_signature: bool = False, key_cert_sign: bool = False, crl_sign: bool = False
-) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=digital_signature,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=key_cert_sign,
-        crl_sign=crl_sign,
-        encipher_only=False,
-        decipher_only=False,
-    )
 
 
 def _general_name(name: str) -> x509.GeneralName:
@@ -275,18 +252,6 @@ def _name(common_name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name[:64])])
 
 
-def _date(seconds: float) -> datetime.datetime:
-    return datetime.datetime.fromtimestamp(int(seconds), datetime.UTC)
-
-
-def _hash_for(key: PrivateKey) -> hashes.SHA256 | hashes.SHA384 | hashes.SHA512 | None:
-    if isinstance(key, (ed25519.Ed25519PrivateKey, ed448.Ed448PrivateKey)):
-        return None
-    if isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.key_size > 256:
-        return hashes.SHA384() if key.curve.key_size == 384 else hashes.SHA512()
-    return hashes.SHA256()
-
-
 def _mark_pss_only(certificate: x509.Certificate, issuer_key: PrivateKey) -> x509.Certificate:
     """The same certificate with an id-RSASSA-PSS key, which `cryptography` reads but cannot write: sign it anew."""
     fields = der.elements(der.split(certificate.tbs_certificate_bytes)[1])
@@ -294,17 +259,6 @@ def _mark_pss_only(certificate: x509.Certificate, issuer_key: PrivateKey) -> x50
     key_bits = der.elements(der.split(fields[6])[1])[1]
     fields[6] = der.encode(der.SEQUENCE, RSASSA_PSS_ALGORITHM, key_bits)
     body = der.encode(der.SEQUENCE, *fields)
-    signature = _sign_bytes(issuer_key, body)
+    signature = sign_bytes(issuer_key, body)
     bit_string = der.encode(0x03, b"\x00", signature)
     return x509.load_der_x509_certificate(der.encode(der.SEQUENCE, body, fields[2], bit_string))
-
-
-def _sign_bytes(key: PrivateKey, data: bytes) -> bytes:
-    algorithm = _hash_for(key)
-    if isinstance(key, ec.EllipticCurvePrivateKey) and algorithm is not None:
-        return key.sign(data, ec.ECDSA(algorithm))
-    if isinstance(key, rsa.RSAPrivateKey) and algorithm is not None:
-        return key.sign(data, padding.PKCS1v15(), algorithm)
-    if isinstance(key, (ed25519.Ed25519PrivateKey, ed448.Ed448PrivateKey)):
-        return key.sign(data)
-    raise TypeError(f"{type(key).__name__} cannot sign a certificate")

@@ -1,0 +1,98 @@
+"""What a test expects of the library after a handshake, beyond that it succeeded."""
+
+from __future__ import annotations
+
+from tests.conformance.bogo.configs import credentials_for, der_chain, names_of
+from tests.conformance.bogo.flags import Settings
+from tlsocket import events
+from tlsocket.connection import Connection
+from tlsocket.registry.versions import ProtocolVersion
+
+__all__ = ["Mismatch", "check_handshake"]
+
+
+class Mismatch(Exception):
+    """The library says something else than the test expects."""
+
+
+def _demand(what: str, got: object, wanted: object) -> None:
+    if got != wanted:
+        raise Mismatch(f"{what} is {got!r}, not {wanted!r}")
+
+
+def check_handshake(conn: Connection, settings: Settings, seen: list[events.Event]) -> None:
+    """Compare what was negotiated with the flags. Raises Mismatch."""
+    negotiated = conn.negotiated
+    if negotiated is None:
+        raise Mismatch("the handshake is not complete")
+    if settings.expect_version:
+        _demand("version", int(negotiated.version), settings.expect_version)
+    if settings.expect_curve_id:
+        _demand("group", negotiated.group, settings.expect_curve_id)
+    if settings.expect_cipher:
+        _demand("cipher suite", negotiated.cipher_suite.code, settings.expect_cipher)
+    if settings.expect_cipher_aes:
+        _demand("cipher suite", negotiated.cipher_suite.code, settings.expect_cipher_aes)
+    if settings.expect_peer_signature_algorithm:
+        _demand("signature scheme", negotiated.signature_scheme, settings.expect_peer_signature_algorithm)
+    wanted = settings.select_alpn if settings.server else settings.expect_alpn
+    _demand("ALPN", negotiated.alpn or b"", wanted)
+    if settings.expect_server_name:
+        _demand("server name", negotiated.server_name, settings.expect_server_name)
+    _check_retry(settings, seen)
+    _check_offer(settings, seen)
+    _check_certificates(conn, settings)
+    _check_selected(conn, settings)
+
+
+def _check_retry(settings: Settings, seen: list[events.Event]) -> None:
+    retried = any(isinstance(e, events.HelloRetryRequestSent | events.HelloRetryRequestReceived) for e in seen)
+    if settings.expect_hrr or settings.expect_no_hrr:
+        _demand("HelloRetryRequest", retried, settings.expect_hrr)
+
+
+def _check_offer(settings: Settings, seen: list[events.Event]) -> None:
+    for event in seen:
+        if isinstance(event, events.ClientHelloReceived):
+            if settings.expect_no_server_name:
+                _demand("server name", event.server_name, None)
+            if settings.expect_advertised_alpn:
+                wire = b"".join(bytes([len(name)]) + name for name in event.alpn)
+                _demand("ALPN offer", wire, settings.expect_advertised_alpn)
+        if isinstance(event, events.CertificateRequested) and settings.expect_client_ca_list:
+            _demand("authorities", tuple(event.certificate_authorities), names_of(settings.expect_client_ca_list))
+
+
+def _check_certificates(conn: Connection, settings: Settings) -> None:
+    if settings.expect_no_peer_cert:
+        _demand("peer's certificates", conn.peer_certificates, ())
+    elif not settings.server or settings.require_any_client_certificate:
+        _demand("peer sent certificates", bool(conn.peer_certificates), True)
+    if settings.expect_peer_cert_file:
+        _demand("peer's certificates", conn.peer_certificates, der_chain(settings.expect_peer_cert_file))
+
+
+def _check_selected(conn: Connection, settings: Settings) -> None:
+    if settings.expect_selected_credential is None or conn.negotiated is None:
+        return
+    chains = [credential.certificate_chain for credential in credentials_for(settings)]
+    own = conn.negotiated.own_certificates
+    added = len(settings.credentials)
+    found = chains.index(own) if own in chains else -1
+    _demand("credential", found if found < added else -1, settings.expect_selected_credential)
+
+
+def tickets_of(seen: list[events.Event]) -> int:
+    """How many session tickets came."""
+    return sum(isinstance(event, events.TicketReceived) for event in seen)
+
+
+def check_end(conn: Connection, settings: Settings, seen: list[events.Event]) -> None:
+    """What must have come by the end of a connection: a TLS 1.3 client gets a session unless it is told otherwise."""
+    negotiated = conn.negotiated
+    if settings.server or negotiated is None or negotiated.version != ProtocolVersion.TLS_1_3:
+        return
+    if not getattr(conn.config, "resumption", False):
+        return
+    wanted = not settings.expect_no_session and not settings.shim_shuts_down
+    _demand("got a ticket", bool(tickets_of(seen)), wanted)

@@ -1,0 +1,171 @@
+"""From a test's settings to a configuration of ours: credentials, verification, versions, groups, ALPN."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from tests.conformance.bogo.flags import CredentialFiles, Settings
+from tlsocket.config import (
+    Budgets,
+    ClientAuthentication,
+    ClientConfig,
+    Credential,
+    DecisionKind,
+    Role,
+    ServerConfig,
+    VerifiedPath,
+)
+from tlsocket.crypto.certificates import certificate_public_key, parse_certificate
+from tlsocket.crypto.groups import SUPPORTED_GROUPS
+from tlsocket.crypto.signatures import DEFAULT_SIGNATURE_SCHEMES, LocalSigner
+from tlsocket.errors import ApplicationRefusal, CertificateReason, CertificateRejected
+from tlsocket.pki.keys import load_private_key
+from tlsocket.registry.alerts import AlertDescription
+from tlsocket.registry.versions import ProtocolVersion
+
+__all__ = ["Unimplemented", "config_for", "der_chain", "verdict"]
+
+
+class Unimplemented(Exception):
+    """The settings ask for something that we do not have; the argument says what."""
+
+
+def der_chain(path: str) -> tuple[bytes, ...]:
+    """The certificates of a PEM file, leaf first."""
+    found = x509.load_pem_x509_certificates(Path(path).read_bytes())
+    return tuple(certificate.public_bytes(Encoding.DER) for certificate in found)
+
+
+@cache
+def _credential(cert_file: str, key_file: str, signing_prefs: tuple[int, ...]) -> Credential:
+    chain = der_chain(cert_file)
+    public_key = certificate_public_key(parse_certificate(chain[0]))
+    credential = Credential(chain, LocalSigner(load_private_key(Path(key_file)), public_key))
+    if signing_prefs:
+        usable = tuple(scheme for scheme in signing_prefs if scheme in credential.schemes)
+        object.__setattr__(credential, "schemes", usable)
+    return credential
+
+
+def credential_for(files: CredentialFiles) -> Credential:
+    """A credential of ours from the runner's files."""
+    return _credential(files.cert_file, files.key_file, tuple(files.signing_prefs))
+
+
+def credentials_for(settings: Settings) -> tuple[Credential, ...]:
+    """All credentials, in order of preference: those added one by one, and last the one of the old flags."""
+    found = [credential_for(files) for files in settings.credentials]
+    if settings.legacy.cert_file:
+        found.append(credential_for(settings.legacy))
+    return tuple(found)
+
+
+def verdict(settings: Settings, certificates: Sequence[bytes]) -> VerifiedPath:
+    """What a verifier would say."""
+    if not settings.verify_fail:
+        return VerifiedPath(tuple(certificates))
+    if settings.use_async:
+        raise CertificateRejected(CertificateReason.OTHER)
+    # The tests without -async check the alert, which is the callback's choice: the two kinds choose differently.
+    alert = AlertDescription.CERTIFICATE_UNKNOWN
+    if not settings.use_custom_verify_callback:
+        alert = AlertDescription.HANDSHAKE_FAILURE
+    raise ApplicationRefusal(alert, "the verifier refuses")
+
+
+class _Verifier:
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def verify(
+        self, certificates: Sequence[bytes], *, server_name: str | None, role_of_peer: Role, now: float
+    ) -> VerifiedPath:
+        """See `PeerVerifier`."""
+        return verdict(self._settings, certificates)
+
+
+def _check_versions(settings: Settings) -> None:
+    lowest = settings.min_version or 0x0301
+    highest = settings.max_version or 0x0304
+    if lowest > ProtocolVersion.TLS_1_3 or highest < ProtocolVersion.TLS_1_3 or settings.no_tls13:
+        raise Unimplemented("TLS 1.2")
+
+
+def _protocols(wire: bytes) -> tuple[bytes, ...]:
+    found = []
+    while wire:
+        found.append(wire[1 : 1 + wire[0]])
+        wire = wire[1 + wire[0] :]
+    return tuple(found)
+
+
+def names_of(listed: str) -> tuple[bytes, ...]:
+    """DER names from the runner's comma-separated hexadecimal."""
+    if listed in ("", "<NULL>", "<EMPTY>"):
+        return ()
+    return tuple(bytes.fromhex(name) for name in listed.split(","))
+
+
+def _groups(codes: Sequence[int]) -> tuple[int, ...]:
+    unknown = [code for code in codes if code not in SUPPORTED_GROUPS]
+    if unknown:
+        raise Unimplemented(f"group {unknown[0]:#06x}")
+    return tuple(codes)
+
+
+def config_for(settings: Settings, key_log: Callable[[str], None] | None = None) -> ClientConfig | ServerConfig:
+    """The configuration of one connection. Raises Unimplemented."""
+    _check_versions(settings)
+    if settings.cipher:
+        raise Unimplemented(f"cipher list {settings.cipher}")
+    verifies = settings.verify_peer or settings.require_any_client_certificate
+    common: dict[str, Any] = {
+        "key_log": key_log,
+        "groups": _groups(settings.curves) or SUPPORTED_GROUPS,
+        "credentials": credentials_for(settings),
+        "verifier": _Verifier(settings) if verifies else None,
+        "certificate_authorities": names_of(settings.use_client_ca_list),
+        "suspend_for": frozenset(DecisionKind) if settings.use_async else frozenset(),
+    }
+    if settings.verify_prefs:
+        # Also schemes that we do not have: a peer that takes us at our word must be refused all the same.
+        # BoringSSL gives numbers from 0xff00 on to what has no code point, and does not send them.
+        common["signature_schemes"] = tuple(scheme for scheme in settings.verify_prefs if scheme < 0xFF00)
+        common["signing_schemes"] = DEFAULT_SIGNATURE_SCHEMES
+    # A test sends 51 certificates; our own limit is lower.
+    common["budgets"] = Budgets(certificates=64, handshake_message=settings.max_cert_list or 128 * 1024)
+    if not settings.use_async and (settings.fail_early_callback or settings.fail_cert_callback):
+        common["suspend_for"] = frozenset({DecisionKind.CERTIFICATE})
+    if settings.server:
+        return ServerConfig(**common, **_of_server(settings))
+    shares = settings.key_shares
+    return ClientConfig(
+        **common,
+        check_name=False,
+        alpn_protocols=_protocols(settings.advertise_alpn),
+        key_share_groups=None if shares is None else _groups(shares),
+    )
+
+
+def _of_server(settings: Settings) -> dict[str, Any]:
+    authentication = ClientAuthentication.NONE
+    if settings.require_any_client_certificate:
+        authentication = ClientAuthentication.REQUIRED
+    elif settings.verify_peer:
+        authentication = ClientAuthentication.OPTIONAL
+    protocols: tuple[bytes, ...] = ()
+    if settings.reject_alpn:
+        protocols = (b"none that a client offers",)
+    elif settings.select_alpn and not settings.decline_alpn:
+        protocols = (settings.select_alpn,)
+    return {
+        "client_authentication": authentication,
+        "alpn_protocols": protocols,
+        "prefer_server_order": settings.server_preference or bool(settings.cipher),
+    }

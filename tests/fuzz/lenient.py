@@ -1,0 +1,40 @@
+"""A mode in which any signature, Finished, binder and cookie is right, so that fuzzing gets past the cryptography.
+
+It lives here and nowhere else: the library has no switch for it. It replaces the two functions that decide.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from tlsocket.crypto import constant_time, signatures
+
+__all__ = ["lenient"]
+
+
+def _anything(*_arguments: Any) -> bool:
+    return True
+
+
+@contextlib.contextmanager
+def lenient() -> Iterator[None]:
+    """Inside, nothing that authenticates a peer is checked."""
+    genuine = constant_time.same_secret
+    places = [
+        module
+        for name, module in list(sys.modules.items())
+        if name.startswith("tlsocket") and getattr(module, "same_secret", None) is genuine
+    ]
+    verify = signatures.verify
+    signatures.verify = _anything  # type: ignore[assignment]
+    for module in places:
+        module.same_secret = _anything  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        signatures.verify = verify
+        for module in places:
+            module.same_secret = genuine  # type: ignore[attr-defined]

@@ -1,0 +1,137 @@
+"""Each target over its corpus, over damaged copies of it, and for a while under a fuzzer where one is installed."""
+
+from __future__ import annotations
+
+import importlib.util
+import random
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.fuzz.lenient import lenient
+from tests.fuzz.targets import BROKEN, TARGETS, client_configs, server_configs, split
+from tests.handshake.support import Link
+from tlsocket.crypto import signatures
+from tlsocket.errors import PeerMisbehaved
+from tlsocket.handshake import authentication
+
+HERE = Path(__file__).resolve().parent
+SECONDS = 20
+DAMAGED = 60
+"""Damaged copies of each entry; always the same ones."""
+
+each_target = pytest.mark.parametrize("name", sorted(TARGETS))
+
+
+def entries(name: str) -> list[bytes]:
+    return [path.read_bytes() for path in sorted((HERE / "corpus" / name).iterdir())]
+
+
+def damaged(data: bytes, seed: str) -> Iterator[bytes]:
+    """`data` with bytes changed, left out, repeated and cut off."""
+    rng = random.Random(seed)
+    for _ in range(DAMAGED):
+        copy = bytearray(data)
+        for _ in range(rng.randint(1, 3)):
+            at = rng.randrange(len(copy) + 1)
+            size = rng.choice((1, 1, 2, 4, 40))
+            how = rng.randrange(5)
+            if how == 0 and at < len(copy):
+                copy[at] ^= 1 << rng.randrange(8)
+            elif how == 1:
+                del copy[at : at + size]
+            elif how == 2:
+                copy[at:at] = copy[at : at + size]
+            elif how == 3:
+                copy[at : at + size] = rng.randbytes(size)
+            else:
+                del copy[at:]
+        yield bytes(copy)
+
+
+def test_every_target_has_a_corpus_and_every_corpus_a_target() -> None:
+    assert {path.name for path in (HERE / "corpus").iterdir()} == set(TARGETS)
+    assert all(entries(name) for name in TARGETS)
+
+
+def test_readme_names_every_target() -> None:
+    text = (HERE / "README.md").read_text(encoding="utf-8")
+    assert not [name for name in TARGETS if f"`{name}`" not in text]
+
+
+@each_target
+def test_corpus(name: str) -> None:
+    for data in entries(name):
+        TARGETS[name](data)
+    TARGETS[name](b"")
+
+
+@each_target
+def test_damaged_corpus(name: str) -> None:
+    for number, data in enumerate(entries(name)):
+        for copy in damaged(data, f"{name} {number}"):
+            TARGETS[name](copy)
+
+
+@pytest.mark.parametrize("name", ["server_flight", "client_flight"])
+def test_lenient_mode_gets_to_the_end(name: str) -> None:
+    """Otherwise the lenient targets would be no deeper than the strict ones."""
+    from tlsocket.connection import Connection
+
+    connected = 0
+    for data in entries(f"{name}_lenient"):
+        config = client_configs()[data[0] % 2] if name == "server_flight" else server_configs()[data[0] % 3]
+        with lenient():
+            conn = Connection(config)
+            conn.start()
+            try:
+                for part in split(data[1:]):
+                    conn.on_handshake_message(part)
+                connected += conn.handshake_complete
+            except PeerMisbehaved:
+                pass  # a cookie or share of another connection
+    assert connected
+
+
+def test_lenient_mode_ends() -> None:
+    verify, module = signatures.verify, vars(authentication)
+    same = module["same_secret"]
+    with lenient():
+        assert module["same_secret"](b"a", b"b")
+    assert signatures.verify is verify
+    assert module["same_secret"] is same
+    Link().connect()
+
+
+def test_a_broken_property_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    from tlsocket import messages
+
+    def careless(_: bytes) -> None:
+        raise IndexError("out of range")
+
+    monkeypatch.setattr(messages, "parse", careless)
+    with pytest.raises(IndexError):
+        TARGETS["message"](b"\x14\0\0\0")
+
+    def misplaced(_: bytes) -> None:
+        from tlsocket.errors import InternalError
+
+        raise InternalError()
+
+    monkeypatch.setattr(messages, "parse", misplaced)
+    with pytest.raises(BROKEN):
+        TARGETS["message"](b"\x14\0\0\0")
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+@each_target
+def test_under_a_fuzzer(name: str, tmp_path: Path) -> None:
+    if importlib.util.find_spec("atheris") is None:
+        pytest.skip("atheris is not installed: pip install atheris")
+    command = [sys.executable, "-m", "tests.fuzz", "--seconds", str(SECONDS), "--findings", str(tmp_path), name]
+    done = subprocess.run(command, cwd=HERE.parents[1], capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
