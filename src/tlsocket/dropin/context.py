@@ -18,6 +18,7 @@ from socket import socket
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from tlsocket.config import (
+    DEFAULT_BUDGETS,
     MAXIMUM_TICKETS,
     ClientAuthentication,
     ClientConfig,
@@ -59,6 +60,7 @@ from tlsocket.dropin.enums import (
 )
 from tlsocket.dropin.exceptions import SSLError, ssl_error
 from tlsocket.dropin.keylog import KeyLogFile
+from tlsocket.dropin.limits import Limits
 from tlsocket.dropin.preferences import Preferences, one_group
 from tlsocket.dropin.resumption import ResumptionSettings, role_error
 from tlsocket.dropin.session import SSLSession
@@ -97,7 +99,7 @@ _NO_DECISIONS: frozenset[DecisionKind] = frozenset()
 _CERTIFICATE_DECISION = frozenset({DecisionKind.CERTIFICATE})
 
 
-class SSLContext(Callbacks, Preferences, ResumptionSettings):
+class SSLContext(Callbacks, Preferences, Limits, ResumptionSettings):
     """Settings, certificates and trust for any number of connections."""
 
     sslsocket_class: type[SSLSocket] = SSLSocket
@@ -118,10 +120,10 @@ class SSLContext(Callbacks, Preferences, ResumptionSettings):
     _alpn: tuple[bytes, ...]
     _credentials: tuple[Credential, ...]
     _trust: TrustSettings
-    _common_name: bool
-    _verify_callback: Callable[[PathReview], None] | None
     _platform_trusted: bool
     _send_authorities: bool
+    _common_name: bool
+    _verify_callback: Callable[[PathReview], None] | None
     _key_log: KeyLogFile | None
     _post_handshake_auth: bool
     _client_snapshot: ClientConfig | None
@@ -149,11 +151,13 @@ class SSLContext(Callbacks, Preferences, ResumptionSettings):
         self._alpn = ()
         self._credentials = ()
         self._trust = TrustSettings()
-        self._common_name = False
-        self._verify_callback = None
         self._platform_trusted = False
         self._send_authorities = True
+        self._common_name = False
+        self._verify_callback = None
         self._key_log = None
+        self._budgets = DEFAULT_BUDGETS
+        self._record_size_limit = self._max_fragment_length = None
         self._sni_callback = None
         self._client_hello_callback = None
         self._client_certificate_callback = None
@@ -274,6 +278,9 @@ class SSLContext(Callbacks, Preferences, ResumptionSettings):
                 credentials=self._credentials,
                 verifier=None if self._verify_mode == CERT_NONE else self._peer_verifier(),
                 check_name=self._check_hostname,
+                budgets=self._budgets,
+                record_size_limit=self._record_size_limit,
+                max_fragment_length=self._max_fragment_length,
                 post_handshake_auth=self._post_handshake_auth,
                 middlebox_compatibility=bool(self._options & OP_ENABLE_MIDDLEBOX_COMPAT),
                 key_log=self._key_log,
@@ -299,6 +306,8 @@ class SSLContext(Callbacks, Preferences, ResumptionSettings):
                 credentials=self._credentials,
                 verifier=None if self._verify_mode == CERT_NONE else self._peer_verifier(),
                 client_authentication=_AUTHENTICATION[CERT_NONE if late else self._verify_mode],
+                budgets=self._budgets,
+                record_size_limit=self._record_size_limit,
                 certificate_authorities=self._authority_names(),
                 post_handshake_authentication=_AUTHENTICATION[self._verify_mode if late else CERT_NONE],
                 prefer_server_order=bool(self._options & OP_CIPHER_SERVER_PREFERENCE),

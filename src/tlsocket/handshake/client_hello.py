@@ -74,6 +74,8 @@ def _template(config: ClientConfig, server_name: str | None) -> Template:
             alpn=config.alpn_protocols or None,
             certificate_authorities=config.certificate_authorities or None,
             post_handshake_auth=config.post_handshake_auth,
+            record_size_limit=config.record_size_limit,
+            max_fragment_length=config.max_fragment_length,
             # RFC 9846 section 4.3.9: it "restricts both the use of PSKs offered in this ClientHello and those which the
             # server might supply via NewSessionTicket", so it is there without a PSK too.
             psk_key_exchange_modes=(PskKeyExchangeMode.PSK_DHE_KE,),

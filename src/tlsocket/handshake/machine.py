@@ -252,6 +252,7 @@ class Handshake(Generic[C]):
             raise InternalError(detail="the key schedule is not complete")
         is_client = self.role is Role.CLIENT
         # A server that issues no tickets has no use for it.
+        with_psk = isinstance(peer, PreSharedKeyPeer)
         external = peer.external_identity if isinstance(peer, PreSharedKeyPeer) else None
         if self.resumable:
             self.resumption = main_secret.resumption_secret(self.transcript.digest())
@@ -265,7 +266,7 @@ class Handshake(Generic[C]):
             common_cipher_suites=self.common_cipher_suites,
             alpn=self.alpn,
             server_name=self.server_name,
-            resumed=isinstance(peer, PreSharedKeyPeer) and external is None,
+            resumed=with_psk and external is None,
             psk_identity=external,
         )
         post_handshake = PostHandshake(

@@ -15,7 +15,7 @@ from typing import Any
 
 from tlsocket import clock
 from tlsocket.config import ClientAuthentication, ClientConfig, Credential, ServerConfig
-from tlsocket.crypto.constant_time import same_secret
+from tlsocket.crypto.comparison import equal
 from tlsocket.crypto.hashes import HashAlgorithm
 from tlsocket.crypto.suites import TLS13_SUITES, CipherSuite
 from tlsocket.errors import PeerMisbehaved, Reason
@@ -237,7 +237,7 @@ def verify_binder(
         external=external is not None,
         imported=external is not None and external.imported,
     )
-    if not same_secret(expected, offered.binders[candidate.index]):
+    if not equal(expected, offered.binders[candidate.index]):
         raise PeerMisbehaved(Reason.BAD_BINDER)
     state = candidate.state
     if state is None:

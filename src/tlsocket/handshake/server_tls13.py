@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from tlsocket import record
 from tlsocket.config import ClientAuthentication, Credential, DecisionKind, Role, ServerConfig
-from tlsocket.crypto.constant_time import same_secret
+from tlsocket.crypto.comparison import equal
 from tlsocket.crypto.groups import respond
 from tlsocket.crypto.randomness import random_bytes
 from tlsocket.errors import InternalError, PeerIncompatible, PeerMisbehaved, Reason, TLSError
@@ -51,6 +51,7 @@ from tlsocket.handshake.machine import Handshake
 from tlsocket.handshake.negotiation import Choice, negotiate, remember, select_application_protocol
 from tlsocket.handshake.proofs import AnonymousPeer, PreSharedKeyPeer
 from tlsocket.handshake.psk import Candidate, find_candidate, verify_binder
+from tlsocket.handshake.sizes import Sizes, answer_size_limits
 from tlsocket.handshake.states import ServerState, State
 from tlsocket.handshake.tickets import issue_tickets
 from tlsocket.key_schedule import EarlySecret
@@ -129,6 +130,8 @@ class ServerHandshake(Handshake[ServerConfig]):
 def _on_client_hello(hs: ServerHandshake, message: ClientHello, raw: bytes) -> State:
     hs.reader.change_cipher_spec_allowed = True
     _check_client_hello(message)
+    if len(message.extensions.present) > hs.config.budgets.extensions:
+        raise PeerMisbehaved(Reason.TOO_MANY_EXTENSIONS, str(len(message.extensions.present)))
     if hs.retried_hello is not None:
         _check_second_hello(hs, hs.retried_hello, message)
     hs.hello = message
@@ -180,7 +183,7 @@ _MAY_CHANGE = frozenset({ExtensionType.PADDING})
 def _check_second_hello(hs: ServerHandshake, first: ClientHello, second: ClientHello) -> None:
     """RFC 9846 section 4.2.2: "the same ClientHello without modification, except as follows"."""
     sent = hs.cookie
-    if sent is not None and not same_secret(sent, second.extensions.cookie or b""):
+    if sent is not None and not equal(sent, second.extensions.cookie or b""):
         raise PeerMisbehaved(Reason.COOKIE_MISMATCH)
     if sent is None and second.extensions.cookie is not None:
         raise PeerMisbehaved(Reason.COOKIE_MISMATCH, "no cookie was sent")
@@ -247,6 +250,7 @@ class _Plan(NamedTuple):
     signature_scheme: int
     alpn: bytes | None
     encrypted_extensions: bytes
+    sizes: Sizes | None
 
 
 def _negotiate(hs: ServerHandshake, hello: ClientHello) -> State:
@@ -268,7 +272,8 @@ def _negotiate(hs: ServerHandshake, hello: ClientHello) -> State:
         return _send_hello_retry_request(hs, hello, choice)
     if candidate is not None:
         _accept_candidate(hs, candidate, hello)
-    _count_tickets(hs, extensions)
+    if hs.config.send_tickets:
+        _count_tickets(hs, extensions)
     return ServerState.NEGOTIATED
 
 
@@ -283,13 +288,17 @@ def _follow_plan(hs: ServerHandshake, hello: ClientHello, shares: tuple[int, ...
         extensions.signature_algorithms_cert,
         extensions.certificate_authorities,
         extensions.alpn,
+        extensions.record_size_limit,
+        extensions.max_fragment_length,
         extensions.pre_shared_key is None,
     )
     if chosen is None:
         plan = remember(config, key, lambda: _plan(config, hello.cipher_suites, shares, extensions, None))
     else:
         plan = _plan(config, hello.cipher_suites, shares, extensions, chosen)
-    choice, hs.credential, hs.signature_scheme, hs.alpn, hs.encrypted_extensions = plan
+    choice, hs.credential, hs.signature_scheme, hs.alpn, hs.encrypted_extensions, sizes = plan
+    if sizes is not None:
+        sizes.apply(hs)
     hs.common_cipher_suites = choice.common_cipher_suites
     return choice
 
@@ -321,8 +330,11 @@ def _plan(
     # RFC 6066 section 3: a server that used the name to choose its certificate says so with an empty server_name.
     name = extensions.server_name
     used = name is not None and credential is not None and serves_name(credential, name)
-    message = EncryptedExtensions(EncryptedExtensionsExtensions(alpn=alpn, server_name=used)).encode()
-    return _Plan(choice, credential, scheme, alpn, message)
+    sizes, limit, length = answer_size_limits(config, extensions)
+    answer = EncryptedExtensionsExtensions(
+        alpn=alpn, server_name=used, record_size_limit=limit, max_fragment_length=length
+    )
+    return _Plan(choice, credential, scheme, alpn, EncryptedExtensions(answer).encode(), sizes)
 
 
 def _find_candidate(hs: ServerHandshake, extensions: ClientHelloExtensions, choice: Choice) -> Candidate | None:
@@ -354,7 +366,7 @@ def _accept_candidate(hs: ServerHandshake, candidate: Candidate, hello: ClientHe
 def _count_tickets(hs: ServerHandshake, extensions: ClientHelloExtensions) -> None:
     """How many tickets to send: none that the client could not use, one for the one that it spent."""
     count, modes = hs.config.send_tickets, extensions.psk_key_exchange_modes
-    if not count or modes is None or PskKeyExchangeMode.PSK_DHE_KE not in modes:
+    if modes is None or PskKeyExchangeMode.PSK_DHE_KE not in modes:
         return
     if isinstance(hs.peer, PreSharedKeyPeer):
         # A session that came of an external key would outlive it.
