@@ -23,6 +23,7 @@ from tlsocket.messages import ClientHello, ServerHello
 from tlsocket.registry import AlertDescription as A
 from tlsocket.registry import CipherSuiteCode as Suite
 from tlsocket.registry import HandshakeType as T
+from tlsocket.registry import ProtocolVersion
 
 KEY = PreSharedKey(b"device 1", bytes(range(32)))
 OTHER = PreSharedKey(b"device 2", bytes(range(1, 33)))
@@ -403,3 +404,38 @@ def test_an_offer_that_does_not_fit_is_misuse() -> None:
     many = tuple(PreSharedKey(bytes([65 + number]) * 4096, b"k" * 32) for number in range(17))
     link = Link(client(*many), server(KEY)).run()
     assert isinstance(link.client_error, ApiMisuse)
+
+
+# TLS 1.2 beside it
+
+
+def test_a_server_of_tls_1_2_cannot_choose_the_key() -> None:
+    """Where the key is all there is, that ends it; where a certificate is verified, the handshake is one of TLS 1.2."""
+    old = server_config(maximum_version=ProtocolVersion.TLS_1_2)
+    both = {"minimum_version": ProtocolVersion.TLS_1_2}
+    link = Link(client(KEY, **both), old).run()
+    assert isinstance(link.client_error, PeerIncompatible)
+    assert link.client_error.reason is Reason.PSK_REQUIRED
+    link = Link(client(KEY, verifier=Verifier(), **both), old).connect()
+    assert negotiated(link).version == ProtocolVersion.TLS_1_2
+
+
+def test_a_client_of_tls_1_2_offers_nothing_of_tls_1_3() -> None:
+    pair = Pair()
+    session = pair.session()
+    pair.client |= {"minimum_version": ProtocolVersion.TLS_1_2, "maximum_version": ProtocolVersion.TLS_1_2}
+    pair.server |= {"minimum_version": ProtocolVersion.TLS_1_2}
+    link = pair.link(session)
+    assert offered(link) == 0
+    assert negotiated(link).version == ProtocolVersion.TLS_1_2
+    assert not resumed(link)
+
+
+def test_a_ticket_offered_to_a_server_that_went_back_to_tls_1_2() -> None:
+    pair = Pair()
+    pair.client |= {"minimum_version": ProtocolVersion.TLS_1_2}
+    session = pair.session()
+    pair.server |= {"minimum_version": ProtocolVersion.TLS_1_2, "maximum_version": ProtocolVersion.TLS_1_2}
+    link = pair.link(session)
+    assert negotiated(link).version == ProtocolVersion.TLS_1_2
+    assert not resumed(link)

@@ -59,6 +59,8 @@ def offers_of(config: ClientConfig, given: Session | None, server_name: str | No
     """What to offer: the session that was given, or one of the cache, and the external keys."""
     if given is None and config.session_cache is None and config.offer_psks is None:
         return ()
+    if config.maximum_version != ProtocolVersion.TLS_1_3:
+        return ()
     now = clock.now()
     session = given if given is not None and given.usable(config, server_name, now) else None
     if session is None and config.session_cache is not None:
