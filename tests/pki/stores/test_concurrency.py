@@ -171,6 +171,6 @@ def test_the_generation_tells_a_running_program_of_a_change_elsewhere(tmp_path: 
     store = CertificateStore("ROOT", location)
     before = store.generation
     assert store.generation == before
-    run_all([lambda: CertificateStore("ROOT", location).add(family().root.certificate) and None], 30)  # type: ignore[list-item, func-returns-value]
+    run_all([lambda: CertificateStore("ROOT", location).add(family().root.certificate) and None], 30)  # type: ignore[list-item]
     assert store.generation > before
     assert family().root.certificate in store
