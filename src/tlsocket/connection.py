@@ -13,10 +13,10 @@ and what any handshake message means.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from tlsocket import events
-from tlsocket.config import ClientConfig, Role, ServerConfig
+from tlsocket import clock, events
+from tlsocket.config import DEFAULT_BUDGETS, ClientConfig, Role, ServerConfig
 from tlsocket.errors import (
     AlertReceived,
     ApiMisuse,
@@ -29,11 +29,13 @@ from tlsocket.errors import (
 )
 from tlsocket.handshake.client_tls13 import ClientHandshake
 from tlsocket.handshake.decisions import Decision
-from tlsocket.handshake.post_handshake import PostHandshake, Ticket
+from tlsocket.handshake.machine import Handshake
+from tlsocket.handshake.post_handshake import PostHandshake, Ticket, Tls12PostHandshake
 from tlsocket.handshake.proofs import AuthenticatedPeer
 from tlsocket.handshake.server_tls13 import ServerHandshake
 from tlsocket.record import CLOSED, STOPPED, TRUNCATED, RecordReader, RecordWriter
-from tlsocket.registry.alerts import AlertDescription
+from tlsocket.registry.alerts import AlertDescription, AlertLevel
+from tlsocket.registry.versions import ProtocolVersion
 
 if TYPE_CHECKING:
     from tlsocket.handshake.late_authentication import LateClientAuthentication, LateServerAuthentication
@@ -56,6 +58,7 @@ class Connection:
         "_post",
         "_warnings",
         "config",
+        "deadline",
         "error",
         "negotiated",
         "on_event",
@@ -82,6 +85,8 @@ class Connection:
     handshake fails, so that a person can be told what was refused: only `handshake_complete` says that it was not."""
     verified_path: tuple[bytes, ...]
     """DER certificates from the leaf to the trust anchor, as the verifier found them; empty when none did."""
+    deadline: float | None
+    """When the handshake must be over, as `tlsocket.clock.monotonic` tells it (`Budgets.handshake_seconds`)."""
     error: BaseException | None
     """Why the connection failed."""
 
@@ -99,14 +104,21 @@ class Connection:
         self.server_name = server_name
         self.writer = RecordWriter()
         self.reader = RecordReader(self.writer)
-        self.reader.max_handshake_message = config.budgets.handshake_message
+        budgets = config.budgets
+        self.reader.max_handshake_message = budgets.handshake_message
+        self.deadline = None
+        if budgets is not DEFAULT_BUDGETS:
+            self.reader.max_empty_records = budgets.empty_records
+            self.reader.max_change_cipher_specs = budgets.change_cipher_specs
+            if budgets.handshake_seconds is not None:
+                self.deadline = clock.monotonic() + budgets.handshake_seconds
         self.negotiated = None
         self.peer_certificates = ()
         self.verified_path = ()
         self.error = None
         self._warnings = 0
-        self._post: PostHandshake | None = None
-        self._handshake: ClientHandshake | ServerHandshake | None
+        self._post: PostHandshake | Tls12PostHandshake | None = None
+        self._handshake: Handshake[Any] | None
         if isinstance(config, ClientConfig):
             self.role = Role.CLIENT
             if config.verifier is not None and config.check_name and server_name is None:
@@ -160,6 +172,25 @@ class Connection:
             except BaseException as error:
                 raise self.on_failure(error) from error.__cause__
 
+    def time_left(self) -> float | None:
+        """Seconds that the handshake may still take, None where there is no limit. Raises when it took too long."""
+        if self.deadline is None or self.negotiated is not None:
+            return None
+        self.check_deadline()
+        return self.deadline - clock.monotonic()
+
+    def check_deadline(self) -> None:
+        """Fail if the handshake has taken longer than `Budgets.handshake_seconds`: for whoever waits for the peer."""
+        try:
+            self._check_deadline()
+        except PeerMisbehaved as error:
+            raise self.on_failure(error) from None
+
+    def _check_deadline(self) -> None:
+        deadline = self.deadline
+        if deadline is not None and self.negotiated is None and clock.monotonic() >= deadline:
+            raise PeerMisbehaved(Reason.HANDSHAKE_TIMED_OUT, f"{self.config.budgets.handshake_seconds} seconds")
+
     def resume(self, answer: object) -> None:
         """Give the answer to the pending decision (`suspended` documents its type) and go on.
 
@@ -196,7 +227,11 @@ class Connection:
             if done is not None:
                 self._take_authentication(done)
             return post.authentication is None or post.authentication.suspended is None
+        if self.deadline is not None:
+            self._check_deadline()
         handshake.receive(message)
+        if handshake.successor is not None:
+            handshake = self._handshake = handshake.successor
         if handshake.suspended is not None:
             return False
         if handshake.outcome is not None:
@@ -205,15 +240,25 @@ class Connection:
         return not self.writer.has_output
 
     def on_alert(self, level: int, description: int, /) -> bool:
-        """An alert other than close_notify: all are fatal but user_canceled (RFC 9846 sections 6 and 6.1)."""
+        """An alert other than close_notify.
+
+        In TLS 1.3 all are fatal but user_canceled (RFC 9846 sections 6 and 6.1), in TLS 1.2 the level says so (RFC 5246
+        section 7.2): a server that does not know the name it was asked for may warn and go on (RFC 6066 section 3).
+        """
         if self.on_event is not None:
             self.on_event(events.AlertReceived(level, description))
-        if description != AlertDescription.USER_CANCELED:
+        if description != AlertDescription.USER_CANCELED and not (level == AlertLevel.WARNING and self._takes_warnings):
             raise AlertReceived(level, description)
         self._warnings += 1
         if self._warnings > self.config.budgets.warnings:
             raise PeerMisbehaved(Reason.TOO_MANY_WARNING_ALERTS)
         return True
+
+    def on_change_cipher_spec(self) -> None:
+        """The peer's change_cipher_spec in TLS 1.2: the state machine decides, as on a message."""
+        if self._handshake is None:
+            raise PeerMisbehaved(Reason.UNEXPECTED_CHANGE_CIPHER_SPEC)
+        self._handshake.receive_change_cipher_spec()
 
     def on_close_notify(self) -> None:
         """The peer's close_notify."""
@@ -239,8 +284,8 @@ class Connection:
         return error
 
     def on_send_limit(self) -> None:
-        """The sending key nears its usage limit (RFC 9846 section 5.5)."""
-        if self._post is not None:
+        """The sending key nears its usage limit (RFC 9846 section 5.5). That of TLS 1.2 cannot be changed."""
+        if self._post is not None and self._post.can_update_keys:
             self._post.update_keys(self.writer, self.on_event, request_peer=False)
 
     # Bytes in, bytes out
@@ -248,6 +293,8 @@ class Connection:
     def receive_data(self, data: bytes | bytearray | memoryview) -> None:
         """Take bytes from the transport and do everything that they allow."""
         self._demand_health()
+        if self.deadline is not None and self.negotiated is None:
+            self.check_deadline()
         self.reader.feed(data)
         self._advance()
 
@@ -325,9 +372,20 @@ class Connection:
         self._post_handshake().request_certificate(self.reader, self.writer, self.on_event)
 
     def export_keying_material(self, label: bytes, context: bytes | None, length: int) -> bytes:
-        """RFC 9846 section 7.5. In TLS 1.3 no context and an empty one are the same."""
+        """RFC 9846 section 7.5, RFC 5705. In TLS 1.3 no context and an empty one are the same, in TLS 1.2 they are not.
+
+        `ApiMisuse` in TLS 1.2 with a peer that does not support the extended main secret (RFC 7627).
+        """
         self._demand_health()
-        return self._post_handshake().exporter.export(label, context or b"", length)
+        return self._post_handshake().exporter.export(label, context, length)
+
+    @property
+    def tls_unique(self) -> bytes | None:
+        """The first Finished of the handshake (RFC 5929 section 3.1).
+
+        None in TLS 1.3, for which it is not defined, and in TLS 1.2 without the extended main secret (RFC 7627).
+        """
+        return None if self._post is None else self._post.tls_unique
 
     # Inside
 
@@ -374,7 +432,13 @@ class Connection:
             signature_scheme=peer.signature.scheme if isinstance(peer, AuthenticatedPeer) else None
         )
 
-    def _post_handshake(self) -> PostHandshake:
+    @property
+    def _takes_warnings(self) -> bool:
+        if self._handshake is not None:
+            return self._handshake.takes_warnings
+        return self._post is not None and self._post.version == ProtocolVersion.TLS_1_2
+
+    def _post_handshake(self) -> PostHandshake | Tls12PostHandshake:
         if self._post is None:
             raise ApiMisuse(Reason.HANDSHAKE_NOT_DONE)
         return self._post

@@ -33,6 +33,8 @@ __all__ = [
     "HandshakeCompleted",
     "HelloRetryRequestReceived",
     "HelloRetryRequestSent",
+    "KeyExchangeReceived",
+    "KeyExchangeSent",
     "KeysUpdated",
     "Negotiated",
     "ServerHelloReceived",
@@ -104,16 +106,33 @@ class _ServerHello:
     version: int
     cipher_suite: CipherSuite
     group: int
+    """0 in TLS 1.2, where `KeyExchangeSent` and `KeyExchangeReceived` name it."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServerHelloSent(_ServerHello):
-    """RFC 9846 section 4.2.3; what follows is encrypted."""
+    """RFC 9846 section 4.2.3; what follows is encrypted in TLS 1.3."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServerHelloReceived(_ServerHello):
-    """RFC 9846 section 4.2.3; what follows is encrypted."""
+    """RFC 9846 section 4.2.3; what follows is encrypted in TLS 1.3."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyExchangeSent:
+    """Our ServerKeyExchange of TLS 1.2 (RFC 8422 section 5.4); `scheme` signed it."""
+
+    group: int
+    scheme: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeyExchangeReceived:
+    """The server's ServerKeyExchange of TLS 1.2 (RFC 8422 section 5.4), rightly signed with `scheme`."""
+
+    group: int
+    scheme: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +265,8 @@ Event: TypeAlias = (
     | HelloRetryRequestReceived
     | ServerHelloSent
     | ServerHelloReceived
+    | KeyExchangeSent
+    | KeyExchangeReceived
     | EncryptedExtensionsSent
     | EncryptedExtensionsReceived
     | CertificateRequested
