@@ -254,13 +254,24 @@ class CertificateStore:
         chain, and need no entry. Damaged certificates among good ones are left out. A key without its certificate
         waits for it. Raises `LoadError`.
         """
-        contents = read_contents(source, password, keys=keys and self.name not in _WITHOUT_KEYS)
-        items = _with_chains(contents)
+        return self.import_contents([self.read(source, password, keys=keys)], friendly_name=friendly_name)
+
+    def read(self, source: KeySource, password: Password = None, *, keys: bool = True) -> Contents:
+        """What is in a container, of which this store would keep private keys only where it keeps any."""
+        return read_contents(source, password, keys=keys and self.name not in _WITHOUT_KEYS)
+
+    def import_contents(self, contents: Sequence[Contents], *, friendly_name: str = "") -> tuple[StoreEntry, ...]:
+        """Add everything in several containers that were read already, all or nothing; see `import_from`.
+
+        A certificate whose key waits here, or that renews another with the same key, counts as one with a key.
+        """
+        known = self._known_keys()
+        items = [pair for one in contents for pair in _with_chains(one, known)]
         if friendly_name and items:
             # The name is for what the file is about: the certificate with the key, or else the first.
-            place = next((number for number, (item, _) in enumerate(items) if item.key is not None), 0)
+            place = next((number for number, (item, _) in enumerate(items) if _has_key(item, known)), 0)
             items[place] = replace(items[place][0], friendly_name=friendly_name), items[place][1]
-        return self._add(items, False, pending=contents.keys)
+        return self._add(items, False, pending=[key for one in contents for key in one.keys])
 
     def remove(self, target: Target) -> None:
         """Take an entry away for good, with its private key. Raises `EntryNotFound`, or `ReadOnlyStore` when it is
@@ -325,11 +336,10 @@ class CertificateStore:
 
         A PKCS #12 file has no such list; there it is this process's.
         """
-        certificate = (
-            target if isinstance(target, x509.Certificate) else self._required(_thumbprint(target)).certificate
-        )
+        known = None if isinstance(target, x509.Certificate) else self._required(_thumbprint(target))
+        certificate = target if isinstance(target, x509.Certificate) else known.certificate if known else None
         with self._disallowed() as store:
-            return store.add(certificate)
+            return store.add(certificate, friendly_name=known.friendly_name if known is not None else "")
 
     def trust(self, target: Target) -> None:
         """Take a certificate out of DISALLOWED at this location again."""
@@ -536,6 +546,15 @@ class CertificateStore:
             return private_key_text(key, data, iterations=ITERATIONS)
         return private_key_text(key, data)
 
+    def _known_keys(self) -> frozenset[str]:
+        """The public keys (SHA-256) whose private halves are here, waiting or with an entry."""
+        if self.name in _WITHOUT_KEYS:
+            return frozenset()
+        snapshot = self._own.snapshot()
+        known = set(snapshot.pending)
+        known.update(_public_identifier(each.certificate) for each in snapshot.records.values() if each.has_key)
+        return frozenset(known - {""})
+
     def _existing_key(self, snapshot: Snapshot) -> bytes | None:
         for record in snapshot.records.values():
             if record.has_key:
@@ -570,19 +589,32 @@ def _item(source: x509.Certificate | StoreEntry | Item) -> Item:
     raise TypeError(f"a {type(source).__name__} is no certificate")
 
 
-def _with_chains(contents: Contents) -> list[tuple[Item, tuple[bytes, ...]]]:
+def _with_chains(contents: Contents, known: frozenset[str]) -> list[tuple[Item, tuple[bytes, ...]]]:
     """Each item with the issuers that stay with it; an issuer that stays with another is no item of its own."""
     chains: dict[int, tuple[x509.Certificate, ...]] = {}
     within: set[x509.Certificate] = set()
+    with_key = [_has_key(item, known) for item in contents.items]
     for number, item in enumerate(contents.items):
-        if item.key is not None:
+        if with_key[number]:
             chains[number] = contents.with_issuers(item)
             within.update(chains[number])
     return [
         (item, tuple(certificate_der(issuer) for issuer in chains.get(number, ())))
         for number, item in enumerate(contents.items)
-        if item.key is not None or item.certificate not in within
+        if with_key[number] or item.certificate not in within
     ]
+
+
+def _has_key(item: Item, known: frozenset[str]) -> bool:
+    return item.key is not None or bool(known and _public_identifier(item.certificate) in known)
+
+
+def _public_identifier(certificate: x509.Certificate) -> str:
+    """SHA-256 of the public key; empty for one that cannot be used."""
+    try:
+        return hashlib.sha256(public_key_info(certificate.public_key())).hexdigest()
+    except PARSE_ERRORS:
+        return ""
 
 
 def _is_valid(entry: StoreEntry, when: Any) -> bool:
