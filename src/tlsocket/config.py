@@ -19,9 +19,12 @@ from tlsocket.crypto.groups import SUPPORTED_GROUPS
 from tlsocket.crypto.signatures import CERTIFICATE_SCHEMES, DEFAULT_SIGNATURE_SCHEMES, Signer, schemes_for_key
 from tlsocket.crypto.suites import DEFAULT_TLS13_SUITES, TLS13_SUITES
 from tlsocket.errors import ApiMisuse
+from tlsocket.extensions.negotiation import FRAGMENT_LENGTHS
 from tlsocket.messages import Certificate, CertificateEntry
 
 __all__ = [
+    "DEFAULT_BUDGETS",
+    "MAX_RECORD_SIZE_LIMIT",
     "Budgets",
     "ClientAuthentication",
     "ClientConfig",
@@ -32,6 +35,10 @@ __all__ = [
     "ServerConfig",
     "VerifiedPath",
 ]
+
+
+MAX_RECORD_SIZE_LIMIT = 16385
+"""RFC 8449 section 4: in TLS 1.3 the type counts, and padding."""
 
 
 class Role(enum.Enum):
@@ -67,6 +74,14 @@ class Budgets:
     """Bytes of all handshake messages until the handshake is over."""
     handshake_messages: int = 32
     """Number of handshake messages until the handshake is over."""
+    handshake_seconds: float | None = None
+    """Time from the making of the connection until its handshake is over; None: as long as the transport lets it."""
+    extensions: int = 100
+    """Extensions in a ClientHello; elsewhere only those count that were asked for."""
+    empty_records: int = 32
+    """Records without content in a row."""
+    change_cipher_specs: int = 32
+    """Dummy change_cipher_spec records (RFC 9846 appendix E.4)."""
     certificates: int = 16
     """Certificates in the peer's list."""
     key_updates: int = 32
@@ -79,6 +94,9 @@ class Budgets:
     """Tickets kept for later; the oldest gives way."""
     warnings: int = 4
     """Alerts that do not end the connection (user_canceled)."""
+
+
+DEFAULT_BUDGETS = Budgets()
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +157,11 @@ class _Config:
     """None: the peer's certificate is not verified."""
     certificate_authorities: tuple[bytes, ...] = ()
     """DER names of the authorities that the peer's certificate should come from; a hint to the peer only."""
+    record_size_limit: int | None = None
+    """Bytes that a protected record to us may carry, its type included: 64 to 16385 (RFC 8449); None: do not ask."""
     middlebox_compatibility: bool = True
     """RFC 9846 section E.4."""
-    budgets: Budgets = Budgets()
+    budgets: Budgets = DEFAULT_BUDGETS
     key_log: Callable[[str], None] | None = None
     """Gets the lines of RFC 9850."""
     suspend_for: frozenset[DecisionKind] = frozenset()
@@ -157,6 +177,8 @@ class _Config:
         _demand(len(set(self.groups)) == len(self.groups), "a key exchange group is named twice")
         _demand(bool(self.signature_schemes), "no signature scheme is enabled")
         _demand(self.signing_schemes is None or bool(self.signing_schemes), "no signature scheme is left to sign with")
+        limit = self.record_size_limit
+        _demand(limit is None or 64 <= limit <= MAX_RECORD_SIZE_LIMIT, "record_size_limit is 64 to 16385")
         _demand(all(0 < len(name) < 256 for name in self.alpn_protocols), "ALPN names are 1 to 255 bytes long")
 
 
@@ -170,11 +192,15 @@ class ClientConfig(_Config):
     None: the first of `groups`, with a classical group beside it where that is a hybrid."""
     check_name: bool = True
     """Whether the verifier is given the server's name."""
+    max_fragment_length: int | None = None
+    """Bytes that a protected record may carry either way: 512, 1024, 2048 or 4096 (RFC 6066 section 4)."""
     post_handshake_auth: bool = False
     """Whether the server may ask for a certificate after the handshake (RFC 9846 section 4.3.6)."""
 
     def __post_init__(self) -> None:
         _Config.__post_init__(self)
+        length = self.max_fragment_length
+        _demand(length is None or length in FRAGMENT_LENGTHS, "max_fragment_length is 512, 1024, 2048 or 4096")
         shares = self.key_share_groups
         if shares is not None:
             # RFC 9846 section 4.3.8: shares are for offered groups, each once, in the order of supported_groups.

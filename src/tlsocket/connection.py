@@ -15,8 +15,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tlsocket import events
-from tlsocket.config import ClientConfig, Role, ServerConfig
+from tlsocket import clock, events
+from tlsocket.config import DEFAULT_BUDGETS, ClientConfig, Role, ServerConfig
 from tlsocket.errors import (
     AlertReceived,
     ApiMisuse,
@@ -56,6 +56,7 @@ class Connection:
         "_post",
         "_warnings",
         "config",
+        "deadline",
         "error",
         "negotiated",
         "on_event",
@@ -82,6 +83,8 @@ class Connection:
     handshake fails, so that a person can be told what was refused: only `handshake_complete` says that it was not."""
     verified_path: tuple[bytes, ...]
     """DER certificates from the leaf to the trust anchor, as the verifier found them; empty when none did."""
+    deadline: float | None
+    """When the handshake must be over, as `tlsocket.clock.monotonic` tells it (`Budgets.handshake_seconds`)."""
     error: BaseException | None
     """Why the connection failed."""
 
@@ -99,7 +102,14 @@ class Connection:
         self.server_name = server_name
         self.writer = RecordWriter()
         self.reader = RecordReader(self.writer)
-        self.reader.max_handshake_message = config.budgets.handshake_message
+        budgets = config.budgets
+        self.reader.max_handshake_message = budgets.handshake_message
+        self.deadline = None
+        if budgets is not DEFAULT_BUDGETS:
+            self.reader.max_empty_records = budgets.empty_records
+            self.reader.max_change_cipher_specs = budgets.change_cipher_specs
+            if budgets.handshake_seconds is not None:
+                self.deadline = clock.monotonic() + budgets.handshake_seconds
         self.negotiated = None
         self.peer_certificates = ()
         self.verified_path = ()
@@ -160,6 +170,25 @@ class Connection:
             except BaseException as error:
                 raise self.on_failure(error) from error.__cause__
 
+    def time_left(self) -> float | None:
+        """Seconds that the handshake may still take, None where there is no limit. Raises when it took too long."""
+        if self.deadline is None or self.negotiated is not None:
+            return None
+        self.check_deadline()
+        return self.deadline - clock.monotonic()
+
+    def check_deadline(self) -> None:
+        """Fail if the handshake has taken longer than `Budgets.handshake_seconds`: for whoever waits for the peer."""
+        try:
+            self._check_deadline()
+        except PeerMisbehaved as error:
+            raise self.on_failure(error) from None
+
+    def _check_deadline(self) -> None:
+        deadline = self.deadline
+        if deadline is not None and self.negotiated is None and clock.monotonic() >= deadline:
+            raise PeerMisbehaved(Reason.HANDSHAKE_TIMED_OUT, f"{self.config.budgets.handshake_seconds} seconds")
+
     def resume(self, answer: object) -> None:
         """Give the answer to the pending decision (`suspended` documents its type) and go on.
 
@@ -196,6 +225,8 @@ class Connection:
             if done is not None:
                 self._take_authentication(done)
             return post.authentication is None or post.authentication.suspended is None
+        if self.deadline is not None:
+            self._check_deadline()
         handshake.receive(message)
         if handshake.suspended is not None:
             return False
@@ -248,6 +279,8 @@ class Connection:
     def receive_data(self, data: bytes | bytearray | memoryview) -> None:
         """Take bytes from the transport and do everything that they allow."""
         self._demand_health()
+        if self.deadline is not None and self.negotiated is None:
+            self.check_deadline()
         self.reader.feed(data)
         self._advance()
 

@@ -70,6 +70,8 @@ class Reason(enum.Enum):
     TOO_MANY_CERTIFICATE_REQUESTS = "too many requests for a certificate after the handshake"
     HANDSHAKE_MESSAGE_TOO_LARGE = "a handshake message is larger than allowed"
     TOO_MANY_HANDSHAKE_BYTES = "the handshake is larger than allowed"
+    TOO_MANY_EXTENSIONS = "a message has more extensions than allowed"
+    HANDSHAKE_TIMED_OUT = "the handshake took longer than allowed"
     TOO_MANY_CERTIFICATES = "the peer's certificate list is longer than allowed"
 
     # State machine
@@ -116,6 +118,8 @@ class Reason(enum.Enum):
     SIGNATURE_SCHEME_MISMATCH = "the signature scheme does not fit the certificate's key"
     REQUEST_CONTEXT_MISMATCH = "the certificate_request_context is not the expected one"
     KEY_UPDATE_VALUE = "KeyUpdate.request_update is neither 0 nor 1"
+    INVALID_MAX_FRAGMENT_LENGTH = "a max_fragment_length that does not exist, or not the one that was asked for"
+    TWO_SIZE_LIMITS = "both record_size_limit and max_fragment_length were answered"
     RECORD_SIZE_LIMIT_TOO_SMALL = "the record_size_limit is below 64 bytes"
 
     # Authentication
@@ -291,6 +295,7 @@ _ALERTS = {
     Reason.TOO_MANY_CERTIFICATE_REQUESTS: AlertDescription.UNEXPECTED_MESSAGE,
     Reason.TOO_MANY_TICKETS: AlertDescription.UNEXPECTED_MESSAGE,
     Reason.UNEXPECTED_MESSAGE: AlertDescription.UNEXPECTED_MESSAGE,
+    Reason.HANDSHAKE_TIMED_OUT: AlertDescription.HANDSHAKE_FAILURE,
     Reason.SECOND_HELLO_RETRY: AlertDescription.UNEXPECTED_MESSAGE,
     Reason.RENEGOTIATION: AlertDescription.UNEXPECTED_MESSAGE,
     Reason.UNSUPPORTED_VERSION: AlertDescription.PROTOCOL_VERSION,

@@ -124,19 +124,6 @@ def certificate_public_key(certificate: x509.Certificate) -> PublicKey:
     raise PeerMisbehaved(Reason.UNSUPPORTED_CERTIFICATE_KEY, type(key).__name__)
 
 
-def demand_digital_signature(certificate: x509.Certificate) -> None:
-    """PeerMisbehaved unless the certificate's key may sign.
-
-    RFC 9846 section 4.5.1.2: "the digitalSignature bit MUST be set if the Key Usage extension is present". Extensions
-    that cannot be parsed are left to whoever verifies the path.
-    """
-    try:
-        for extension in certificate.extensions:
-            # By type, without a search by OID: 0.1 us instead of 1.
-            if type(extension.value) is x509.KeyUsage and not extension.value.digital_signature:
-                raise PeerMisbehaved(Reason.KEY_USAGE_FORBIDS_SIGNING)
-    except (*_PARSE_ERRORS, x509.DuplicateExtension):
-        return
 def host_names(certificate: x509.Certificate) -> tuple[str, ...]:
     """The DNS names in subjectAltName, lower case; none where that cannot be read. For choosing among our own only."""
     try:
@@ -157,6 +144,21 @@ def same_key(first: object, second: object) -> bool:
     except (AttributeError, TypeError, ValueError):
         return False
     return bool(encoded[0] == encoded[1])
+
+
+def demand_digital_signature(certificate: x509.Certificate) -> None:
+    """PeerMisbehaved unless the certificate's key may sign.
+
+    RFC 9846 section 4.5.1.2: "the digitalSignature bit MUST be set if the Key Usage extension is present". Extensions
+    that cannot be parsed are left to whoever verifies the path.
+    """
+    try:
+        for extension in certificate.extensions:
+            # By type, without a search by OID: 0.1 us instead of 1.
+            if type(extension.value) is x509.KeyUsage and not extension.value.digital_signature:
+                raise PeerMisbehaved(Reason.KEY_USAGE_FORBIDS_SIGNING)
+    except (*_PARSE_ERRORS, x509.DuplicateExtension):
+        return
 
 
 # RFC 9846 section 4.3.3 for rsa_pss_pss_*: the parameters of the key, where present, bind the signature. `cryptography`

@@ -18,7 +18,7 @@ from dataclasses import replace
 from socket import socket
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from tlsocket.config import ClientAuthentication, ClientConfig, Credential, DecisionKind, ServerConfig
+from tlsocket.config import DEFAULT_BUDGETS, ClientAuthentication, ClientConfig, Credential, DecisionKind, ServerConfig
 from tlsocket.connection import Connection
 from tlsocket.crypto.certificates import parse_certificate
 from tlsocket.crypto.groups import SUPPORTED_GROUPS
@@ -53,6 +53,7 @@ from tlsocket.dropin.enums import (
 )
 from tlsocket.dropin.exceptions import SSLError, ssl_error
 from tlsocket.dropin.keylog import KeyLogFile
+from tlsocket.dropin.limits import Limits
 from tlsocket.dropin.preferences import Preferences, one_group
 from tlsocket.dropin.sslobject import MemoryBIO, SSLObject
 from tlsocket.dropin.sslsocket import SSLSocket
@@ -105,7 +106,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_renew_lock)
 
 
-class SSLContext(Callbacks, Preferences):
+class SSLContext(Callbacks, Preferences, Limits):
     """Settings, certificates and trust for any number of connections."""
 
     sslsocket_class: type[SSLSocket] = SSLSocket
@@ -126,10 +127,10 @@ class SSLContext(Callbacks, Preferences):
     _alpn: tuple[bytes, ...]
     _credentials: tuple[Credential, ...]
     _trust: TrustSettings
-    _common_name: bool
-    _verify_callback: Callable[[PathReview], None] | None
     _platform_trusted: bool
     _send_authorities: bool
+    _common_name: bool
+    _verify_callback: Callable[[PathReview], None] | None
     _key_log: KeyLogFile | None
     _post_handshake_auth: bool
     _num_tickets: int
@@ -159,11 +160,13 @@ class SSLContext(Callbacks, Preferences):
         self._alpn = ()
         self._credentials = ()
         self._trust = TrustSettings()
-        self._common_name = False
-        self._verify_callback = None
         self._platform_trusted = False
         self._send_authorities = True
+        self._common_name = False
+        self._verify_callback = None
         self._key_log = None
+        self._budgets = DEFAULT_BUDGETS
+        self._record_size_limit = self._max_fragment_length = None
         self._sni_callback = None
         self._client_hello_callback = None
         self._client_certificate_callback = None
@@ -287,6 +290,9 @@ class SSLContext(Callbacks, Preferences):
                 credentials=self._credentials,
                 verifier=None if self._verify_mode == CERT_NONE else self._peer_verifier(),
                 check_name=self._check_hostname,
+                budgets=self._budgets,
+                record_size_limit=self._record_size_limit,
+                max_fragment_length=self._max_fragment_length,
                 post_handshake_auth=self._post_handshake_auth,
                 middlebox_compatibility=bool(self._options & OP_ENABLE_MIDDLEBOX_COMPAT),
                 key_log=self._key_log,
@@ -310,6 +316,8 @@ class SSLContext(Callbacks, Preferences):
                 credentials=self._credentials,
                 verifier=None if self._verify_mode == CERT_NONE else self._peer_verifier(),
                 client_authentication=_AUTHENTICATION[CERT_NONE if late else self._verify_mode],
+                budgets=self._budgets,
+                record_size_limit=self._record_size_limit,
                 certificate_authorities=self._authority_names(),
                 post_handshake_authentication=_AUTHENTICATION[self._verify_mode if late else CERT_NONE],
                 prefer_server_order=bool(self._options & OP_CIPHER_SERVER_PREFERENCE),

@@ -182,6 +182,8 @@ def translate(error: BaseException, server_name: str | None = None) -> BaseExcep
         return _eof_error()
     if isinstance(error, ApiMisuse) and error.reason is Reason.HANDSHAKE_NOT_DONE:
         return ValueError("handshake not done yet")
+    if isinstance(error, TLSError) and error.reason is Reason.HANDSHAKE_TIMED_OUT:
+        return TimeoutError(f"The handshake operation timed out: {error}")
     if isinstance(error, TLSError):
         reason = _OPENSSL_REASONS.get(error.reason, error.reason.name)
         return ssl_error(reason, str(error))

@@ -18,7 +18,7 @@ from tlsocket.crypto.certificates import (
     parse_certificate,
     shared_der,
 )
-from tlsocket.crypto.constant_time import same_secret
+from tlsocket.crypto.comparison import equal
 from tlsocket.errors import (
     CertificateReason,
     CertificateRejected,
@@ -137,7 +137,7 @@ def verify_finished(hs: Handshake[Any], message: Finished, raw: bytes, secret: T
     """The peer's Finished, under the peer's handshake secret (RFC 9846 section 4.5.3)."""
     if secret is None:
         raise InternalError(detail="Finished without a handshake secret")
-    if not same_secret(secret.verify_data(hs.transcript.digest()), message.verify_data):
+    if not equal(message.verify_data, secret.verify_data(hs.transcript.digest())):
         raise PeerMisbehaved(Reason.BAD_FINISHED)
     hs.transcript.add(raw)
     if hs.on_event is not None:

@@ -38,6 +38,7 @@ from tlsocket.handshake.decisions import SignatureDecision, Suspended
 from tlsocket.handshake.flight import Flight
 from tlsocket.handshake.machine import Handshake
 from tlsocket.handshake.proofs import AuthenticatedPeer, FinishedValid
+from tlsocket.handshake.sizes import heed_size_limits
 from tlsocket.handshake.states import ClientState, State
 from tlsocket.key_schedule import EarlySecret
 from tlsocket.messages import (
@@ -277,6 +278,8 @@ def _on_encrypted_extensions(hs: ClientHandshake, message: EncryptedExtensions, 
     if extensions.alpn is not None and extensions.alpn not in hs.config.alpn_protocols:
         raise PeerMisbehaved(Reason.APPLICATION_PROTOCOL_NOT_OFFERED, repr(extensions.alpn))
     hs.alpn = extensions.alpn
+    if extensions.record_size_limit is not None or extensions.max_fragment_length is not None:
+        heed_size_limits(hs, extensions)
     hs.transcript.add(raw)
     if hs.on_event is not None:
         hs.on_event(EncryptedExtensionsReceived(hs.alpn))

@@ -209,7 +209,7 @@ class CertificateFacts:
                 self._read_authority_key_identifier(value)
         found = extensions.get(EXTENDED_KEY_USAGE)
         if found is not None:
-            usages = _SINGLE_USAGES.get(found[1])
+            usages: tuple[bytes, ...] | None = _SINGLE_USAGES.get(found[1])
             if usages is None:
                 usages = tuple([der_.split(item)[1] for item in der_.elements(_content(found[1], 0x30))])
             self.extended_key_usage = usages
