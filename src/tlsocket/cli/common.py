@@ -162,7 +162,9 @@ class StoreAccess:
     location: StoreLocation
     passwords: Passwords = field(default_factory=Passwords)
 
-    def open(self, *, writing: bool = False, name: str | None = None, archived: bool = True) -> CertificateStore:
+    def open(
+        self, *, writing: bool = False, name: str | None = None, archived: bool = True, inherit: bool = True
+    ) -> CertificateStore:
         """The store, or the one called `name` at the same place.
 
         For reading only, a folder or file that was named must be there, as must a store that has no role of its own:
@@ -179,8 +181,8 @@ class StoreAccess:
                 mode |= OpenMode.EXISTING_ONLY
         if self.location.kind == "pkcs12":
             password: Any = self._file_password if self.passwords.available else None
-            return CertificateStore(store, self.location, mode, password=password)
-        opened = CertificateStore(store, self.location, mode)
+            return CertificateStore(store, self.location, mode, password=password, inherit=inherit)
+        opened = CertificateStore(store, self.location, mode, inherit=inherit)
         ask: Any = functools.partial(self._store_password, opened)
         opened.use_password(ask)
         return opened
@@ -232,17 +234,15 @@ def expiry_text(certificate: Any, within: int = SOON) -> Text:
     """The end of validity for a table; what needs attention has a mark that is seen without colour too."""
     status = status_of(certificate, within)
     if status == "broken":
-        return Text("! cannot be read", "bold red")
+        return Text("! unreadable", "bold red")
     end = certificate.not_valid_after_utc
-    text = f"{end:%Y-%m-%d}"
     if status == "expired":
-        return Text(f"{text} ! expired", "bold red")
+        return Text(f"! {end:%Y-%m-%d} past", "bold red")
     if status == "not yet valid":
-        return Text(f"{text} ! not valid before {certificate.not_valid_before_utc:%Y-%m-%d}", "bold red")
+        return Text(f"! {end:%Y-%m-%d} not yet", "bold red")
     if status == "expires soon":
-        days = days_left(end)
-        return Text(f"{text} ! {'today' if days == 0 else f'in {days} day' + 's' * (days != 1)}", "bold yellow")
-    return Text(text)
+        return Text(f"! {end:%Y-%m-%d} {days_left(end)} d", "bold yellow")
+    return Text(f"  {end:%Y-%m-%d}")
 
 
 def certificate_item(certificate: Any) -> dict[str, Any]:
@@ -341,13 +341,11 @@ def wide_console() -> Console:
     return made
 
 
-def table(*headings: str, wrap: Sequence[str] = ()) -> Table:
-    """An empty table: the first column is never cut, the others give way, those in `wrap` by breaking lines."""
+def table(*headings: str) -> Table:
+    """An empty table whose columns break their lines until it fits."""
     made = Table(box=None, pad_edge=False, show_edge=False, header_style="bold")
-    for number, heading in enumerate(headings):
-        first = number == 0
-        overflow: Any = "fold" if heading in wrap else "ellipsis"
-        made.add_column(heading, no_wrap=first or heading not in wrap, overflow=overflow, min_width=16 if first else 4)
+    for heading in headings:
+        made.add_column(heading, overflow="fold")
     return made
 
 

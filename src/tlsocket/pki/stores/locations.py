@@ -146,8 +146,10 @@ class StoreLocation:
     def existing_stores(self) -> tuple[str, ...]:
         """The names of the stores that were ever written in this folder; none of a file or of memory."""
         base = self.base()
+        if base is None:
+            return ()
         try:
-            names = sorted(os.listdir(base)) if base is not None else []
+            names = sorted(os.listdir(base))
         except OSError:
             # Whoever opens a store there is told what is wrong.
             return ()

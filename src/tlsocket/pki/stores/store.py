@@ -31,6 +31,14 @@ from tlsocket.pki.keys import (
     private_key_pem,
     public_key_info,
 )
+from tlsocket.pki.stores.arrivals import (
+    group_id,
+    has_key,
+    key_identifier,
+    public_identifier,
+    user_name,
+    with_chains,
+)
 from tlsocket.pki.stores.composition import layers_of
 from tlsocket.pki.stores.distrust import Distrust
 from tlsocket.pki.stores.entry import StoreEntry
@@ -266,10 +274,10 @@ class CertificateStore:
         A certificate whose key waits here, or that renews another with the same key, counts as one with a key.
         """
         known = self._known_keys()
-        items = [pair for one in contents for pair in _with_chains(one, known)]
+        items = [pair for one in contents for pair in with_chains(one, known)]
         if friendly_name and items:
             # The name is for what the file is about: the certificate with the key, or else the first.
-            place = next((number for number, (item, _) in enumerate(items) if _has_key(item, known)), 0)
+            place = next((number for number, (item, _) in enumerate(items) if has_key(item, known)), 0)
             items[place] = replace(items[place][0], friendly_name=friendly_name), items[place][1]
         return self._add(items, False, pending=[key for one in contents for key in one.keys])
 
@@ -329,17 +337,18 @@ class CertificateStore:
             )
         if not entry.has_private_key:
             raise EntryNotFound(f"the entry {entry.thumbprint[:16]} has no private key", "grant an entry that has one")
-        layer.grant(entry.thumbprint, _group_id(group))
+        layer.grant(entry.thumbprint, group_id(group))
 
     def distrust(self, target: Target) -> StoreEntry:
         """Put a certificate into DISALLOWED at this location, where it wins over everything.
 
         A PKCS #12 file has none beside it; then it is this process's location.
         """
-        known = None if isinstance(target, x509.Certificate) else self._required(_thumbprint(target))
-        certificate = target if isinstance(target, x509.Certificate) else known.certificate if known else None
+        source = target if isinstance(target, x509.Certificate) else self._required(_thumbprint(target))
+        name = source.friendly_name if isinstance(source, StoreEntry) else ""
+        certificate = source.certificate if isinstance(source, StoreEntry) else source
         with self._disallowed() as store:
-            return store.add(certificate, friendly_name=known.friendly_name if known is not None else "")
+            return store.add(certificate, friendly_name=name)
 
     def trust(self, target: Target) -> None:
         """Take a certificate out of DISALLOWED at this location again."""
@@ -351,7 +360,7 @@ class CertificateStore:
     def remember_pending_key(self, key: PrivateKey) -> str:
         """Keep the key of a request until `add` gets its certificate. Returns its name: SHA-256 of the public key."""
         self._refuse_keys()
-        identifier = _key_identifier(key)
+        identifier = key_identifier(key)
         self._change(lambda snapshot: [PutPending(identifier, self._seal(key, snapshot))])
         return identifier
 
@@ -376,7 +385,8 @@ class CertificateStore:
     def keys_encrypted(self) -> bool:
         """Whether any private key that it keeps is encrypted; False where it keeps none."""
         snapshot = self._own.snapshot()
-        reads = [(self._own.read_key, record.thumbprint) for record in snapshot.records.values() if record.has_key]
+        reads: list[tuple[Callable[[str], bytes], str]]
+        reads = [(self._own.read_key, each.thumbprint) for each in snapshot.records.values() if each.has_key]
         reads += [(self._own.read_pending, identifier) for identifier in snapshot.pending]
         for read, name in reads:
             try:
@@ -461,7 +471,7 @@ class CertificateStore:
                     key_source="the private key",
                     certificate_source="the certificate to add",
                 )
-        moment_added, user = float(int(clock.now())), _user_name()
+        moment_added, user = float(int(clock.now())), user_name()
 
         def plan(snapshot: Snapshot) -> list[Change]:
             changes: list[Change] = []
@@ -482,7 +492,7 @@ class CertificateStore:
                 if sealed is None and not record.has_key and self.name not in _WITHOUT_KEYS:
                     joined, sealed = self._waiting_key(item.certificate, waiting, snapshot)
                 changes.append(Put(record, sealed, joined))
-            changes += [PutPending(_key_identifier(key), self._seal(key, snapshot)) for key in pending]
+            changes += [PutPending(key_identifier(key), self._seal(key, snapshot)) for key in pending]
             return changes
 
         self._change(plan)
@@ -552,7 +562,7 @@ class CertificateStore:
             return frozenset()
         snapshot = self._own.snapshot()
         known = set(snapshot.pending)
-        known.update(_public_identifier(each.certificate) for each in snapshot.records.values() if each.has_key)
+        known.update(public_identifier(each.certificate) for each in snapshot.records.values() if each.has_key)
         return frozenset(known - {""})
 
     def _existing_key(self, snapshot: Snapshot) -> bytes | None:
@@ -589,34 +599,6 @@ def _item(source: x509.Certificate | StoreEntry | Item) -> Item:
     raise TypeError(f"a {type(source).__name__} is no certificate")
 
 
-def _with_chains(contents: Contents, known: frozenset[str]) -> list[tuple[Item, tuple[bytes, ...]]]:
-    """Each item with the issuers that stay with it; an issuer that stays with another is no item of its own."""
-    chains: dict[int, tuple[x509.Certificate, ...]] = {}
-    within: set[x509.Certificate] = set()
-    with_key = [_has_key(item, known) for item in contents.items]
-    for number, item in enumerate(contents.items):
-        if with_key[number]:
-            chains[number] = contents.with_issuers(item)
-            within.update(chains[number])
-    return [
-        (item, tuple(certificate_der(issuer) for issuer in chains.get(number, ())))
-        for number, item in enumerate(contents.items)
-        if with_key[number] or item.certificate not in within
-    ]
-
-
-def _has_key(item: Item, known: frozenset[str]) -> bool:
-    return item.key is not None or bool(known and _public_identifier(item.certificate) in known)
-
-
-def _public_identifier(certificate: x509.Certificate) -> str:
-    """SHA-256 of the public key; empty for one that cannot be used."""
-    try:
-        return hashlib.sha256(public_key_info(certificate.public_key())).hexdigest()
-    except PARSE_ERRORS:
-        return ""
-
-
 def _is_valid(entry: StoreEntry, when: Any) -> bool:
     try:
         return is_time_valid(entry.certificate, when)
@@ -637,29 +619,3 @@ def _thumbprint(target: Target) -> str:
 
 def _is_hexadecimal(text: str) -> bool:
     return not set(text) - set("0123456789abcdef")
-
-
-def _key_identifier(key: PrivateKey) -> str:
-    return hashlib.sha256(public_key_info(key.public_key())).hexdigest()
-
-
-def _user_name() -> str:
-    try:
-        import pwd
-
-        return pwd.getpwuid(os.geteuid()).pw_name
-    except ImportError:
-        return os.environ.get("USERNAME", "")
-    except KeyError:
-        return str(os.geteuid())
-
-
-def _group_id(group: str | int) -> int:
-    if isinstance(group, int):
-        return group
-    try:
-        import grp
-
-        return grp.getgrnam(group).gr_gid
-    except (ImportError, KeyError):
-        raise StoreError(f"there is no group {group!r:.60} on this system", "make it first (groupadd)") from None
