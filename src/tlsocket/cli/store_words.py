@@ -18,9 +18,11 @@ from tlsocket.pki.stores.find import purpose_names
 __all__ = ["entry_lines", "one_line", "print_entries"]
 
 _SHOWN_DIGITS = 16
-_ROOM_FOR_DIGITS = 60
+_ROOM_FOR_NOTES = 60
 _ROOM_FOR_ISSUER = 76
 """Columns of the terminal from which on there is room for them."""
+_GAP = 2
+_SHORTEST = 10
 
 
 def one_line(entry: StoreEntry) -> str:
@@ -37,31 +39,39 @@ def print_entries(entries: Sequence[StoreEntry], distrust: Distrust) -> None:
     """
     out = wide_console()
     distrusted = distrust.thumbprints()
-    digits = _SHOWN_DIGITS if out.width >= _ROOM_FOR_DIGITS else _SHOWN_DIGITS // 2
-    with_notes = out.width >= _ROOM_FOR_DIGITS
-    with_issuer = out.width >= _ROOM_FOR_ISSUER
-    made = Table(box=None, pad_edge=False, show_edge=False, header_style="bold")
-    made.add_column("thumbprint"[:digits], no_wrap=True, min_width=digits)
-    ends = [expiry_text(entry.certificate) for entry in entries]
-    made.add_column("  expires", no_wrap=True, min_width=max((len(text) for text in ends), default=9))
-    made.add_column("subject", no_wrap=True, overflow="ellipsis", min_width=3)
-    if with_issuer:
-        made.add_column("issuer", no_wrap=True, overflow="ellipsis", min_width=3)
-    notes = [_notes(entry) for entry in entries]
-    if with_notes:
-        made.add_column("notes", no_wrap=True, min_width=max((*map(len, notes), 5)))
-    for entry, end, note in zip(entries, ends, notes, strict=True):
-        name = subject_text(entry.certificate)
-        if entry.friendly_name:
-            name = f"{entry.friendly_name}: {name}"
-        warning = "! distrusted " if entry.thumbprint in distrusted and entry.store_name != "DISALLOWED" else ""
-        row = [Text(entry.thumbprint[:digits]), end, Text.assemble((warning, "bold red"), cell(name))]
-        if with_issuer:
-            row.append(cell(_issuer(entry)))
-        if with_notes:
-            row.append(Text(note))
+    digits = _SHOWN_DIGITS if out.width >= _ROOM_FOR_NOTES else _SHOWN_DIGITS // 2
+    columns = {
+        "thumbprint"[:digits]: [Text(entry.thumbprint[:digits]) for entry in entries],
+        "  expires": [expiry_text(entry.certificate) for entry in entries],
+        "subject": [_name(entry, entry.thumbprint in distrusted) for entry in entries],
+    }
+    if out.width >= _ROOM_FOR_ISSUER:
+        columns["issuer"] = [cell(_issuer(entry)) for entry in entries]
+    if out.width >= _ROOM_FOR_NOTES:
+        columns["notes"] = [Text(_notes(entry)) for entry in entries]
+    widths = {heading: max(len(heading), *map(len, cells)) for heading, cells in columns.items()}
+    excess = sum(widths.values()) + _GAP * (len(widths) - 1) - out.width
+    for heading in ("issuer", "subject"):
+        if excess > 0 and heading in widths:
+            # The subject says more than the issuer: it gives way last.
+            given = min(excess, widths[heading] - _SHORTEST)
+            widths[heading] -= given
+            excess -= given
+    made = Table(box=None, pad_edge=False, show_edge=False, header_style="bold", padding=(0, _GAP, 0, 0))
+    for heading, width in widths.items():
+        made.add_column(heading, no_wrap=True, overflow="ellipsis", width=width)
+    for row in zip(*columns.values(), strict=True):
         made.add_row(*row)
     out.print(made)
+
+
+def _name(entry: StoreEntry, distrusted: bool) -> Text:
+    name = subject_text(entry.certificate)
+    if entry.friendly_name:
+        name = f"{entry.friendly_name}: {name}"
+    # In DISALLOWED itself everything is: there it would say nothing.
+    warning = "! distrusted " if distrusted and entry.store_name != "DISALLOWED" else ""
+    return Text.assemble((warning, "bold red"), cell(name))
 
 
 def _issuer(entry: StoreEntry) -> str:
