@@ -162,7 +162,7 @@ class SSLSocket(ConnectionView, socket):
         return False
 
     def _attach(self) -> Connection:
-        conn = self._context._connection(self.server_side, self.server_hostname)
+        conn = self._context._connection(self.server_side, self.server_hostname, self)
         self._guard = (os.getpid(), threading.Lock())
         self._conn = conn
         return conn

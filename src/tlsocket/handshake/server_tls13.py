@@ -1,8 +1,9 @@
 """A server's handshake in TLS 1.3: one function for each message and step (RFC 9846 sections 4.2 to 4.5, appendix A.2).
 
 Each is called only when `transitions` allows it, checks what the RFC tells a server to check, and returns the state
-that follows. `K_send` and `K_recv` in comments are the RFC's notation. Not here: TLS 1.2, resumption and 0-RTT (a
-pre_shared_key is ignored, so the handshake is a full one), messages after Finished (`post_handshake`).
+that follows. `K_send` and `K_recv` in comments are the RFC's notation. Not here: TLS 1.2 (a ClientHello for
+which is handed to `server_tls12`), resumption and 0-RTT (a pre_shared_key is ignored, so the handshake is a full one),
+messages after Finished (`post_handshake`).
 """
 
 from __future__ import annotations
@@ -48,7 +49,13 @@ from tlsocket.handshake.credentials import acceptable_schemes, scheme_for, selec
 from tlsocket.handshake.decisions import CertificateDecision, SignatureDecision, Suspended
 from tlsocket.handshake.flight import Flight
 from tlsocket.handshake.machine import Handshake
-from tlsocket.handshake.negotiation import Choice, negotiate, remember, select_application_protocol
+from tlsocket.handshake.negotiation import (
+    Choice,
+    negotiate,
+    remember,
+    select_application_protocol,
+    select_version,
+)
 from tlsocket.handshake.proofs import AnonymousPeer
 from tlsocket.handshake.sizes import Sizes, answer_size_limits
 from tlsocket.handshake.states import ServerState, State
@@ -108,6 +115,12 @@ class ServerHandshake(Handshake[ServerConfig]):
 
 
 def _on_client_hello(hs: ServerHandshake, message: ClientHello, raw: bytes) -> State:
+    # A second ClientHello keeps the version that the HelloRetryRequest named.
+    only = None if hs.retried_hello is None else ProtocolVersion.TLS_1_3
+    if select_version(hs.config, message, only) != ProtocolVersion.TLS_1_3:
+        from tlsocket.handshake.server_tls12 import take_over  # seldom needed
+
+        return take_over(hs, message, raw)
     hs.reader.change_cipher_spec_allowed = True
     _check_client_hello(message)
     if len(message.extensions.present) > hs.config.budgets.extensions:
@@ -134,12 +147,8 @@ def _on_client_hello(hs: ServerHandshake, message: ClientHello, raw: bytes) -> S
 
 
 def _check_client_hello(hello: ClientHello) -> None:
-    """RFC 9846 sections 4.2.2, 4.3.1, 4.3.9 and 9.2: the version first, then what TLS 1.3 demands of an offer."""
+    """RFC 9846 sections 4.2.2, 4.3.9 and 9.2: what TLS 1.3 demands of an offer."""
     extensions = hello.extensions
-    versions = extensions.supported_versions
-    if versions is None or ProtocolVersion.TLS_1_3 not in versions:
-        offer = ", ".join(describe(ProtocolVersion, version) for version in versions or (hello.legacy_version,))
-        raise PeerIncompatible(Reason.UNSUPPORTED_VERSION, f"they offer {offer}; we support TLS 1.3")
     if hello.legacy_version != ProtocolVersion.TLS_1_2:
         raise PeerMisbehaved(Reason.UNSUPPORTED_VERSION, f"legacy_version 0x{hello.legacy_version:04x}")
     if hello.legacy_compression_methods != b"\x00":

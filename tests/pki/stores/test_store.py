@@ -120,7 +120,7 @@ def test_a_renewal_finds_the_key_of_the_entry_before_it(location: StoreLocation)
         .serial_number(99)
         .not_valid_before(old.not_valid_before_utc)
         .not_valid_after(old.not_valid_after_utc + datetime.timedelta(days=30))
-        .sign(family().intermediate.key, hashes.SHA256())  # type: ignore[arg-type]
+        .sign(family().intermediate.key, hashes.SHA256())
     )
     entry = store.add(renewed)
     assert entry.has_private_key
