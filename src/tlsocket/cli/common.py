@@ -35,10 +35,14 @@ from tlsocket.pki.stores.store import CertificateStore
 __all__ = [
     "SOON",
     "StoreAccess",
+    "authorities_in",
+    "cell",
     "certificate_item",
+    "check_credential_options",
     "days_left",
     "emit_json",
     "entry_item",
+    "entry_option",
     "expiry_text",
     "force_option",
     "json_option",
@@ -47,7 +51,6 @@ __all__ = [
     "parse_location",
     "password_option",
     "print_table",
-    "cell",
     "progress",
     "rfc3339",
     "status_of",
@@ -151,6 +154,21 @@ def store_options(default: str = "MY") -> Callable[[F], F]:
     return decorate
 
 
+def entry_option(function: F) -> F:
+    """`--entry` with the options of stores, as the arguments `entry` and `stores`."""
+    return click.option("--entry", metavar="ENTRY", help="The certificate and key of this entry of the store.")(
+        store_options()(function)
+    )
+
+
+def check_credential_options(cert: str | None, key: str | None, entry: str | None) -> None:
+    """Raise `click.UsageError` when `--cert`, `--key` and `--entry` do not go together."""
+    if key is not None and cert is None:
+        raise click.UsageError("--key needs --cert")
+    if entry is not None and cert is not None:
+        raise click.UsageError("--cert and --entry exclude each other: give one")
+
+
 # --- stores and their entries ---
 
 
@@ -205,6 +223,25 @@ class StoreAccess:
         if store.keys_encrypted:
             return self.passwords.required(question)
         return self.passwords.ask(question, confirm=True) if self.passwords.left else None
+
+
+def authorities_in(stores: StoreAccess, name: str) -> bytes:
+    """The authorities of a store (DER, one after the other), without those in DISALLOWED, and without the system's own.
+
+    Whoever names a store for judging clients means the authorities put there, not all that browsers trust.
+    """
+    from tlsocket.pki.certificates import certificate_der
+
+    location = stores.location
+    places = [location, StoreLocation.LOCAL_MACHINE] if location.kind == "user" else [location]
+    opened = [StoreAccess(store_name(name), place, stores.passwords).open(inherit=False) for place in places]
+    found = [certificate_der(certificate) for store in opened for certificate in store.anchors()]
+    if not found:
+        raise RefusedError(
+            f"{opened[0].place}: it has no authority that could vouch for a client; "
+            f"add one: tlsocket store add FILE --store {store_name(name)}"
+        )
+    return b"".join(dict.fromkeys(found))
 
 
 def _now() -> datetime.datetime:
