@@ -153,7 +153,7 @@ class EchoHandler(socketserver.BaseRequestHandler):
 def server_context(
     certificate: str | None, key: str | None, names: list[str], entry: Any = None
 ) -> tuple[ssl.SSLContext, str | None]:
-    """A context with the given certificate or store entry, or with one made now, whose fingerprint is the second value."""
+    """A context with the given certificate or entry, or with one made now, whose fingerprint is the second value."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     if entry is not None:
         context.load_cert_chain(entry)
@@ -203,8 +203,8 @@ def serve(
 ) -> int:
     """Serve FOLDER over HTTPS, or echo.
 
-    The certificate is in a file (--cert) or in a store (--entry). Without either it makes a self-signed certificate for this run and prints its fingerprint. One line a request;
-    Ctrl-C ends it.
+    The certificate is in a file (--cert) or in a store (--entry). Without either it makes a self-signed certificate
+    for this run and prints its fingerprint. One line a request; Ctrl-C ends it.
     """
     check_credential_options(cert, key, entry)
     if client_ca is not None and client_store is not None:
