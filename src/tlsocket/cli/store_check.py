@@ -18,6 +18,7 @@ from tlsocket.pki.errors import LoadError, PkiError
 from tlsocket.pki.stores.distrust import Distrust
 from tlsocket.pki.stores.entry import StoreEntry
 from tlsocket.pki.stores.errors import MissingStore
+from tlsocket.pki.stores.layers import Broken
 from tlsocket.pki.stores.locations import StoreLocation, StoreName
 
 __all__ = ["Finding", "examine", "names_at", "parse_time"]
@@ -65,7 +66,7 @@ def examine(stores: StoreAccess, name: str, within: datetime.timedelta) -> tuple
     try:
         opened = stores.open(name=name, inherit=False)
         entries = [entry for entry in opened if not entry.archived]
-        findings = [Finding(name, item.path, item.problem, item.remedy, _kind(item.problem)) for item in opened.check()]
+        findings = [Finding(name, item.path, item.problem, item.remedy, _kind(item)) for item in opened.check()]
     except MissingStore:
         raise
     except LoadError as error:
@@ -81,8 +82,9 @@ def examine(stores: StoreAccess, name: str, within: datetime.timedelta) -> tuple
     return len(entries), findings
 
 
-def _kind(problem: str) -> str:
-    return "unsafe" if "read" in problem and "can" in problem and "cannot" not in problem else "broken"
+def _kind(item: Broken) -> str:
+    """What only needs other permissions is not broken."""
+    return "unsafe" if item.path.endswith(".key") and item.remedy.startswith("run: ch") else "broken"
 
 
 def _of_entry(name: str, entry: StoreEntry, distrust: Distrust, within: datetime.timedelta) -> Iterator[Finding]:

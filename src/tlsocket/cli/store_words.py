@@ -131,7 +131,8 @@ def _certificate_lines(certificate: Any) -> Iterator[tuple[str, str]]:
 
 def _remark(status: str, days: int) -> str:
     if status == "expired":
-        return f"  ! expired {-days} day{'s' * (days != -1)} ago"
+        # Whole days are counted down: what ended an hour ago has -1 of them left, and 0 have passed.
+        return f"  ! expired {-days - 1} day{'s' * (days != -2)} ago"
     if status == "not yet valid":
         return "  ! not valid yet: check this machine's clock"
     text = f"{days} day{'s' * (days != 1)}"
