@@ -12,7 +12,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import click
 
@@ -22,6 +22,8 @@ from tlsocket.cli.addresses import Address, format_address, parse_address
 from tlsocket.cli.chain import chain_lines, owner
 from tlsocket.cli.narration import explain
 from tlsocket.cli.output import DONE, CommandError, RefusedError, common, console, examples
+from tlsocket.cli.starttls import PORTS, PROTOCOLS, upgrade
+from tlsocket.cli.transcript import Transcript
 from tlsocket.pki.certificates import printable
 from tlsocket.registry import NamedGroup, ProtocolVersion, SignatureScheme, describe
 
@@ -54,26 +56,30 @@ def client_context(
 @click.command(
     epilog=examples(
         "echo hello | tlsocket connect localhost:8444 --cafile authority.pem",
-        "tlsocket connect localhost:8443 --insecure --alpn http/1.1 < /dev/null",
+        "tlsocket connect localhost:8443 --insecure --alpn http/1.1 --trace < /dev/null",
     )
 )
-@click.argument("address", metavar="HOST[:443]", callback=lambda ctx, param, value: parse_address(value, 443))
+@click.argument("target", metavar="HOST[:443]", callback=lambda ctx, param, value: parse_address(value, 0))
 @click.option("--cafile", metavar="FILE", help="Trust these authorities instead of the platform's.")
 @click.option("--insecure", is_flag=True, help="Do not verify the certificate. It is shown all the same.")
 @click.option("--servername", metavar="NAME", help="Ask for and verify this name instead of HOST.")
 @click.option("--alpn", metavar="LIST", help="Application protocols to offer, comma-separated.")
 @click.option("--cert", metavar="FILE", help="Our certificate chain in PEM, for a server that asks.")
 @click.option("--key", metavar="FILE", help="Its private key, when it is not in the same file.")
+@click.option("--starttls", type=click.Choice(list(PROTOCOLS)), help="Ask for TLS in this protocol's own words first.")
+@click.option("--trace", is_flag=True, help="Show each message of the handshake, decoded, with its time.")
 @click.option("--keylog", metavar="FILE", help="Append the connection's secrets (RFC 9850): whoever has them reads it.")
 @common
 def connect(
-    address: Address,
+    target: Address,
     cafile: str | None,
     insecure: bool,
     servername: str | None,
     alpn: str | None,
     cert: str | None,
     key: str | None,
+    starttls: str | None,
+    trace: bool,
     keylog: str | None,
 ) -> int:
     """Connect to HOST, say what was negotiated, show the chain and the verdict, then pipe.
@@ -83,7 +89,8 @@ def connect(
     if key is not None and cert is None:
         raise click.UsageError("--key needs --cert")
     context = client_context(cafile, insecure, alpn, cert, key, keylog)
-    seen = Observer()
+    address = target[0], target[1] or (PORTS[starttls] if starttls else 443)
+    seen = Observer(Transcript(report).on_event if trace else None)
     context.on_event = seen.on_event
     name = servername or address[0]
     peer = format_address(address)
@@ -91,6 +98,12 @@ def connect(
         plain = socket.create_connection(address, timeout=CONNECT_SECONDS)
     except OSError as error:
         raise CommandError(f"{peer}: {error.strerror or error}; is a server listening there?") from error
+    if starttls is not None:
+        try:
+            upgrade(plain, starttls, name)
+        except BaseException:
+            plain.close()
+            raise
     # An end without close_notify must not look like a good one: what came may be cut short.
     wrapped = context.wrap_socket(
         plain, server_hostname=name, do_handshake_on_connect=False, suppress_ragged_eofs=False
@@ -117,13 +130,16 @@ def connect(
 class Observer:
     """Keeps what the connection reports, for telling it whether the handshake succeeds or not."""
 
-    def __init__(self) -> None:
+    def __init__(self, also: Callable[[events.Event], None] | None = None) -> None:
+        self.also = also
         self.chain: tuple[bytes, ...] = ()
         self.negotiated: events.Negotiated | None = None
         self.refusal = ""
 
     def on_event(self, event: events.Event) -> None:
         """`SSLContext.on_event`."""
+        if self.also is not None:
+            self.also(event)
         if isinstance(event, events.CertificateReceived):
             self.chain = event.chain
         elif isinstance(event, events.CertificateRejected):

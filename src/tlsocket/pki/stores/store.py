@@ -58,7 +58,7 @@ from tlsocket.pki.stores.layers import (
 )
 from tlsocket.pki.stores.locations import OpenMode, StoreLocation, StoreName, store_name
 from tlsocket.pki.stores.pkcs12_file import Pkcs12Layer
-from tlsocket.pki.trust.anchors import Skipped, TrustAnchors
+from tlsocket.pki.trust.anchors import AnchorConstraints, Skipped, TrustAnchors
 
 __all__ = ["CertificateStore"]
 
@@ -207,8 +207,15 @@ class CertificateStore:
     def anchors(self) -> TrustAnchors:
         """The certificates as trust anchors, without those in a DISALLOWED store. Meant for ROOT."""
         distrust = Distrust(self.location)
+        entries = [entry for entry in self if entry not in distrust]
+        constraints = {
+            entry.certificate: AnchorConstraints.for_purposes(entry.purposes, entry.refused_purposes)
+            for entry in entries
+            if entry.purposes is not None or entry.refused_purposes
+        }
         return TrustAnchors(
-            [entry.certificate for entry in self if entry not in distrust],
+            [entry.certificate for entry in entries],
+            constraints=constraints,
             skipped=[Skipped(item.path, item.problem) for item in self.broken],
             origin=f"the store {self.name} ({self.location})",
         )

@@ -244,7 +244,7 @@ class TransactionFolder:
 def exclusive(path: str, what: str, progress: Callable[[], object]) -> Iterator[None]:
     """Hold the lock that the file `path` stands for; `what` is what it guards, in messages.
 
-    `progress` gives something that changes whenever a writer gets on: a long queue is waited for, a stuck writer is not.
+    `progress` gives something that changes whenever a writer gets on: a long queue is waited for, a stuck writer not.
     """
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
     try:
