@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -38,7 +39,7 @@ def client_sees(server: tlsocket.SSLContext, name: str = "server.example") -> li
     client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     client.load_verify_locations(cadata=ROOT.der)
     to_client, to_server = ssl.MemoryBIO(), ssl.MemoryBIO()
-    ends = [
+    ends: list[Any] = [
         client.wrap_bio(to_client, to_server, server_hostname=name),
         server.wrap_bio(to_server, to_client, server_side=True),
     ]
@@ -59,7 +60,7 @@ def server_context() -> tlsocket.SSLContext:
     return tlsocket.SSLContext(tlsocket.PROTOCOL_TLS_SERVER)
 
 
-@pytest.mark.parametrize("location", [MACHINE, USER, StoreLocation.memory()], ids=str)
+@pytest.mark.parametrize("location", [MACHINE, USER, StoreLocation.memory()], ids=["machine", "user", "memory"])
 def test_a_server_takes_its_credentials_from_my(location: StoreLocation) -> None:
     store = CertificateStore("MY", location, password="pw")
     store.add(SERVER.certificate, SERVER.key, chain=[INTERMEDIATE.certificate])
@@ -159,22 +160,34 @@ def test_a_machine_without_stores_loads_none_of_this(tmp_path: Path) -> None:
 
     cert, key = files(tmp_path, SERVER)
     code = (
-        "import sys, tlsocket; tlsocket.SSLContext(tlsocket.PROTOCOL_TLS_SERVER).load_cert_chain(sys.argv[1], sys.argv[2]);"
+        "import sys, tlsocket; import tlsocket.pki.stores.locations as l; l.MACHINE_FOLDER='/nonexistent';"
+        "context = tlsocket.SSLContext(tlsocket.PROTOCOL_TLS_SERVER); context.load_cert_chain(*sys.argv[1:]);"
         "print('tlsocket.pki.stores.store' in sys.modules)"
     )
     import os
 
     result = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            "import tlsocket.pki.stores.locations as l; l.MACHINE_FOLDER='/nonexistent';" + code,
-            str(cert),
-            str(key),
-        ],
+        [sys.executable, "-c", code, str(cert), str(key)],
         capture_output=True,
         text=True,
         timeout=60,
         env={**os.environ, "XDG_DATA_HOME": str(tmp_path / "none")},
     )
     assert result.stdout.strip() == "False", result.stderr
+
+
+def test_a_service_without_a_home_uses_the_machine_s_stores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_DATA_HOME")
+    monkeypatch.setenv("HOME", "/nonexistent")
+    own = make("Own Root", None, [], serial=3)
+    CertificateStore("ROOT", MACHINE).add(own.certificate)
+    CertificateStore("CA", MACHINE).add(INTERMEDIATE.certificate)
+    CertificateStore("MY", MACHINE).add(SERVER.certificate, SERVER.key)
+    context = server_context()
+    context.load_default_certs(tlsocket.Purpose.CLIENT_AUTH)
+    assert context.cert_store_stats()["x509"] == 2
+    context.load_cert_chain(CertificateStore("MY").resolve("server.example"))
+    assert client_sees(context) == [SERVER.der]
+    CertificateStore("DISALLOWED", MACHINE).add(SERVER.certificate)
+    with pytest.raises(ssl.SSLError, match="DISALLOWED"):
+        server_context().load_cert_chain(CertificateStore("MY").resolve("server.example"))

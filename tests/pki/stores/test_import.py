@@ -154,7 +154,9 @@ def test_a_file_put_there_by_hand_is_seen_by_a_running_program(store: Certificat
     first = store.add(SERVER.certificate)
     second = CertificateStore("MY", StoreLocation.folder(store.place + "-other")).add(OTHER.certificate)
     content = (Path(second.place) / f"{second.thumbprint}.pem").read_bytes()
+    before = store.generation
     (Path(store.place) / f"{second.thumbprint}.pem").write_bytes(content)
+    assert store.generation > before
     assert set(store) == {first, second}
 
 
@@ -172,7 +174,7 @@ def test_a_writer_that_hangs_is_named(store: CertificateStore, monkeypatch: pyte
     store.add(SERVER.certificate)
     monkeypatch.setattr(transactions, "_LOCK_PATIENCE", 0.05)
     lock = os.path.join(store.place, ".lock")
-    with transactions.exclusive(lock, "x", int), pytest.raises(StoreBusy, match="stores.*MY"):
+    with transactions.exclusive(lock, "x", int), pytest.raises(StoreBusy, match=r"stores.*MY"):
         CertificateStore("MY", StoreLocation.folder(Path(store.place).parent)).add(OTHER.certificate)
     store.add(OTHER.certificate)
 
@@ -192,7 +194,17 @@ def test_a_damaged_pkcs12_store_is_a_typed_error_and_stays_as_it_is(content: byt
 def test_a_pkcs12_store_is_one_that_openssl_and_java_read_and_write(peer: Peer, tmp_path: Path) -> None:
     path = tmp_path / "store.p12"
     (tmp_path / "in.pem").write_bytes(writing.pem([SERVER.certificate, INTERMEDIATE.certificate], SERVER.key))
-    command = [peer("openssl"), "pkcs12", "-export", "-in", tmp_path / "in.pem", "-out", path, "-passout", "pass:pw"]
+    command: list[str | Path] = [
+        peer("openssl"),
+        "pkcs12",
+        "-export",
+        "-in",
+        tmp_path / "in.pem",
+        "-out",
+        path,
+        "-passout",
+        "pass:pw",
+    ]
     subprocess.run(command, check=True, timeout=60)
     store = CertificateStore("MY", StoreLocation.parse(path), password="pw")
     assert {entry.der for entry in store} == {SERVER.der, INTERMEDIATE.der}
@@ -209,7 +221,7 @@ def test_a_pkcs12_store_is_one_that_openssl_and_java_read_and_write(peer: Peer, 
         text=True,
         timeout=60,
     ).stdout
-    assert text.count("BEGIN PRIVATE KEY") == 2
+    assert text.count("END PRIVATE KEY") == 2
 
 
 def test_a_pkcs12_store_without_a_password_takes_no_keys(tmp_path: Path) -> None:

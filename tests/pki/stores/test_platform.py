@@ -21,10 +21,10 @@ from tlsocket.pki.stores import (
     ReadOnlyStore,
     StoreLocation,
     composition,
-    platform,
 )
 from tlsocket.pki.stores.layers import thumbprint_of
 from tlsocket.pki.stores.platform import platform_layer
+from tlsocket.pki.trust.anchors import platform_places
 
 ROOT, INTERMEDIATE, SERVER = family().root, family().intermediate, family().server
 MACHINE = StoreLocation.LOCAL_MACHINE
@@ -77,7 +77,7 @@ def test_what_the_system_blocks_is_disallowed(places: Path) -> None:
 
 def test_the_real_system_s_certificates_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SSL_CERT_FILE")
-    files, folders = platform.platform_places()
+    files, folders = platform_places()
     if not files and not folders:
         pytest.skip("this system has no bundle of certificates; on Debian: apt-get install ca-certificates")
     store = CertificateStore("ROOT", MACHINE)
