@@ -143,6 +143,13 @@ class StoreLocation:
             return None if folder is None else folder / "stores"
         return None
 
+    def authorities(self) -> Path | None:
+        """The folder of the authorities that are kept here; None where there can be none (memory, a file)."""
+        if self.kind == "folder":
+            return Path(self.path) / "authorities"
+        stores = self.base()
+        return None if stores is None else stores.parent / "authorities"
+
     def __str__(self) -> str:
         return self.path or self.kind
 
