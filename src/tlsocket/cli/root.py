@@ -51,6 +51,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         if "--debug" in words:
             raise
         message, exit_code = describe_error(error)
-        CommandError(message).show()
+        line = CommandError(message)
+        line.candidates = getattr(error, "candidates", ())
+        line.show()
         return exit_code
     return status if isinstance(status, int) else DONE

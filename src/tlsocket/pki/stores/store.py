@@ -19,7 +19,7 @@ from cryptography import x509
 
 from tlsocket import clock
 from tlsocket.pki.certificates import PARSE_ERRORS, certificate_der, describe_certificate
-from tlsocket.pki.errors import PasswordRequired
+from tlsocket.pki.errors import FileUnavailable, PasswordRequired
 from tlsocket.pki.formats.contents import Contents, Item
 from tlsocket.pki.formats.pbes2 import private_key_text
 from tlsocket.pki.formats.reading import read_contents
@@ -361,6 +361,29 @@ class CertificateStore:
         self._change(lambda snapshot: [RemovePending(identifier)] if identifier in snapshot.pending else [])
 
     # --- its life ---
+
+    @property
+    def keys_encrypted(self) -> bool:
+        """Whether any private key that it keeps is encrypted; False where it keeps none."""
+        snapshot = self._own.snapshot()
+        reads = [(self._own.read_key, record.thumbprint) for record in snapshot.records.values() if record.has_key]
+        reads += [(self._own.read_pending, identifier) for identifier in snapshot.pending]
+        for read, name in reads:
+            try:
+                if b"ENCRYPTED" in read(name)[:64]:
+                    return True
+            except FileUnavailable:
+                # One key that cannot be read, or that the world can, says nothing of the others.
+                continue
+        return False
+
+    def use_password(self, password: Password) -> None:
+        """From now on use this password for private keys, or this function, which is called when one is needed.
+
+        A function may return None, where a key is to be kept: then it is kept as the others are, or plain. A PKCS #12
+        file's password is given when the store is opened.
+        """
+        self._password = password
 
     def close(self) -> None:
         """Forget the password. Entries that were found and need it ask for it."""
