@@ -12,10 +12,14 @@ from collections.abc import Sequence
 import click
 
 from tlsocket._version import __version__
+from tlsocket.cli.ca import ca
 from tlsocket.cli.connect import connect
 from tlsocket.cli.demo import demo
 from tlsocket.cli.output import DONE, CommandError, describe_error
+from tlsocket.cli.request import request
 from tlsocket.cli.serve import serve
+from tlsocket.cli.show import show
+from tlsocket.cli.verify import verify
 
 __all__ = ["run", "tlsocket"]
 
@@ -29,7 +33,7 @@ def tlsocket() -> None:
     """TLS for people: a demonstration, a server, and a client that says what it sees."""
 
 
-for command in (demo, serve, connect):
+for command in (demo, serve, connect, request, ca, show, verify):
     tlsocket.add_command(command)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -18,7 +18,6 @@ from cryptography.x509.oid import AuthorityInformationAccessOID, ExtensionOID
 
 from tlsocket.pki.certificates import (
     PARSE_ERRORS,
-    certificate_der,
     fingerprint,
     key_description,
     printable,
@@ -27,6 +26,9 @@ from tlsocket.pki.certificates import (
 from tlsocket.pki.keys import describe_key, public_key_info
 from tlsocket.pki.requests import EXTENDED_KEY_USAGES, KEY_USAGES, CertificateRequest, InvalidRequest
 
+if TYPE_CHECKING:
+    from cryptography.x509 import ocsp
+
 __all__ = [
     "certificate_values",
     "certificate_words",
@@ -34,6 +36,8 @@ __all__ = [
     "crl_words",
     "key_values",
     "key_words",
+    "ocsp_values",
+    "ocsp_words",
     "request_values",
     "request_words",
     "time_left",
@@ -195,6 +199,47 @@ def key_words(public_key: object) -> Words:
     """The public half of a key, in words."""
     values = key_values(public_key)
     return _printable([("key", values["key"]), ("key SHA-256", values["key_sha256"] or "cannot be read")])
+
+
+def ocsp_values(response: ocsp.OCSPResponse) -> dict[str, Any]:
+    """What an OCSP response says; a refusal to answer has a status and nothing else."""
+    answered = response.response_status.name == "SUCCESSFUL"
+    found = (_safe(lambda: [_answer_values(answer) for answer in response.responses]) or []) if answered else []
+    return {
+        "response_status": response.response_status.name.lower(),
+        "produced_at": _safe(lambda: response.produced_at_utc) if answered else None,
+        "answers": found,
+    }
+
+
+def ocsp_words(response: ocsp.OCSPResponse, now: datetime.datetime) -> Words:
+    """What an OCSP response says, with one line for each certificate."""
+    values = ocsp_values(response)
+    if values["response_status"] != "successful":
+        return [("answer", f"none: {values['response_status'].replace('_', ' ')}")]
+    found = []
+    if values["produced_at"] is not None:
+        found.append(("made", f"{values['produced_at']:%Y-%m-%d %H:%M} UTC"))
+    for answer in values["answers"][:MAXIMUM_SHOWN]:
+        since, reason = answer["since"], answer["reason"]
+        state = answer["status"] if since is None else f"revoked on {since:%Y-%m-%d %H:%M} UTC"
+        found.append(("serial", f"{answer['serial']}: {state}{f' ({reason})' if reason else ''}"))
+        end = answer["next_update"]
+        if end is not None:
+            found.append(("", f"valid until {end:%Y-%m-%d %H:%M} UTC{': out of date' if now > end else ''}"))
+    return _printable(found)
+
+
+def _answer_values(answer: Any) -> dict[str, Any]:
+    reason = _safe(lambda: answer.revocation_reason)
+    return {
+        "serial": f"{answer.serial_number:x}",
+        "status": answer.certificate_status.name.lower(),
+        "since": _safe(lambda: answer.revocation_time_utc),
+        "reason": None if reason is None else reason.value,
+        "this_update": _safe(lambda: answer.this_update_utc),
+        "next_update": _safe(lambda: answer.next_update_utc),
+    }
 
 
 def _key_digest(public_key: object) -> str:
