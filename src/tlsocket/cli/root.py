@@ -13,11 +13,15 @@ from collections.abc import Sequence
 import click
 
 from tlsocket._version import __version__
+from tlsocket.cli.ca import ca
 from tlsocket.cli.connect import connect
 from tlsocket.cli.demo import demo
 from tlsocket.cli.output import DONE, USAGE, CommandError, describe_error
+from tlsocket.cli.request import request
 from tlsocket.cli.serve import serve
+from tlsocket.cli.show import show
 from tlsocket.cli.store import store
+from tlsocket.cli.verify import verify
 
 __all__ = ["run", "tlsocket"]
 
@@ -31,7 +35,7 @@ def tlsocket() -> None:
     """TLS for people: a demonstration, a server, and a client that says what it sees."""
 
 
-commands: tuple[click.Command, ...] = (demo, serve, connect, store)
+commands: tuple[click.Command, ...] = (demo, serve, connect, store, request, ca, show, verify)
 for command in commands:
     tlsocket.add_command(command)
 

@@ -161,7 +161,17 @@ class StoreLocation:
         except OSError:
             # Whoever opens a store there is told what is wrong.
             return ()
-        return tuple(name for name in names if _CUSTOM_NAME.fullmatch(name) and os.path.isdir(os.path.join(base, name)))
+        folders = [name for name in names if _CUSTOM_NAME.fullmatch(name) and os.path.isdir(os.path.join(base, name))]
+        # Authorities are kept beside the stores of a folder.
+        beside = self.authorities()
+        return tuple(name for name in folders if beside is None or os.path.join(base, name) != str(beside))
+
+    def authorities(self) -> Path | None:
+        """The folder of the authorities that are kept here; None where there can be none (memory, a file)."""
+        if self.kind == "folder":
+            return Path(self.path) / "authorities"
+        stores = self.base()
+        return None if stores is None else stores.parent / "authorities"
 
     def __str__(self) -> str:
         return self.path or self.kind
