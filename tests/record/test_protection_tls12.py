@@ -65,7 +65,7 @@ def seal(kind: str, number: int, content: bytes, content_type: int = DATA, expli
         explicit = number.to_bytes(8, "big") if explicit is None else explicit
         nonce = iv_of(kind) + explicit
     additional = struct.pack(">QBHH", number, content_type, 0x0303, len(content))
-    sealed = explicit + aead_of(kind).encrypt(nonce, content, additional)
+    sealed: bytes = explicit + aead_of(kind).encrypt(nonce, content, additional)
     return struct.pack(">BHH", content_type, 0x0303, len(sealed)) + sealed
 
 
