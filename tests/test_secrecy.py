@@ -182,7 +182,8 @@ def test_a_client_with_its_shares(watch: Watch) -> None:
     link.client.start()
     handshake: Any = link.client._handshake
     share: Any = handshake.shares[handshake.config.groups[0]]
-    watch.secrets.add(share._private.private_bytes_raw())
+    watch.secrets.add(share.component._private.private_bytes_raw())
+    watch.secrets.add(share._decapsulation_key.private_bytes_raw())
     check(watch, everything(link))
 
 

@@ -32,10 +32,13 @@ from tlsocket.crypto.suites import (
     CertificateKind,
 )
 from tlsocket.errors import ApiMisuse
+from tlsocket.extensions.negotiation import FRAGMENT_LENGTHS
 from tlsocket.messages import Certificate, CertificateEntry
 from tlsocket.registry.versions import ProtocolVersion
 
 __all__ = [
+    "DEFAULT_BUDGETS",
+    "MAX_RECORD_SIZE_LIMIT",
     "Budgets",
     "ClientAuthentication",
     "ClientConfig",
@@ -46,6 +49,10 @@ __all__ = [
     "ServerConfig",
     "VerifiedPath",
 ]
+
+
+MAX_RECORD_SIZE_LIMIT = 16385
+"""RFC 8449 section 4: in TLS 1.3 the type counts, and padding."""
 
 
 class Role(enum.Enum):
@@ -81,16 +88,29 @@ class Budgets:
     """Bytes of all handshake messages until the handshake is over."""
     handshake_messages: int = 32
     """Number of handshake messages until the handshake is over."""
+    handshake_seconds: float | None = None
+    """Time from the making of the connection until its handshake is over; None: as long as the transport lets it."""
+    extensions: int = 100
+    """Extensions in a ClientHello; elsewhere only those count that were asked for."""
+    empty_records: int = 32
+    """Records without content in a row."""
+    change_cipher_specs: int = 32
+    """Dummy change_cipher_spec records (RFC 9846 appendix E.4)."""
     certificates: int = 16
     """Certificates in the peer's list."""
     key_updates: int = 32
     """KeyUpdates in a row, nothing but handshake messages between them."""
+    certificate_requests: int = 8
+    """Requests for a certificate after the handshake in a row, nothing but handshake messages between them."""
     tickets: int = 64
     """NewSessionTickets in a row, nothing but handshake messages between them."""
     tickets_kept: int = 8
     """Tickets kept for later; the oldest gives way."""
     warnings: int = 4
     """Alerts that do not end the connection (user_canceled)."""
+
+
+DEFAULT_BUDGETS = Budgets()
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,9 +188,11 @@ class _Config:
     """None: the peer's certificate is not verified."""
     certificate_authorities: tuple[bytes, ...] = ()
     """DER names of the authorities that the peer's certificate should come from; a hint to the peer only."""
+    record_size_limit: int | None = None
+    """Bytes that a protected record to us may carry, its type included: 64 to 16385 (RFC 8449); None: do not ask."""
     middlebox_compatibility: bool = True
     """RFC 9846 section E.4."""
-    budgets: Budgets = Budgets()
+    budgets: Budgets = DEFAULT_BUDGETS
     key_log: Callable[[str], None] | None = None
     """Gets the lines of RFC 9850."""
     suspend_for: frozenset[DecisionKind] = frozenset()
@@ -190,6 +212,8 @@ class _Config:
         _demand(len(set(self.groups)) == len(self.groups), "a key exchange group is named twice")
         _demand(bool(self.signature_schemes), "no signature scheme is enabled")
         _demand(self.signing_schemes is None or bool(self.signing_schemes), "no signature scheme is left to sign with")
+        limit = self.record_size_limit
+        _demand(limit is None or 64 <= limit <= MAX_RECORD_SIZE_LIMIT, "record_size_limit is 64 to 16385")
         _demand(all(0 < len(name) < 256 for name in self.alpn_protocols), "ALPN names are 1 to 255 bytes long")
 
     @property
@@ -212,9 +236,15 @@ class ClientConfig(_Config):
     """Refuse a server of TLS 1.2 that does not know RFC 5746: it may be one that renegotiates with an attacker."""
     send_fallback_scsv: bool = False
     """This connection repeats one that failed with a higher version (RFC 7507)."""
+    max_fragment_length: int | None = None
+    """Bytes that a protected record may carry either way: 512, 1024, 2048 or 4096 (RFC 6066 section 4)."""
+    post_handshake_auth: bool = False
+    """Whether the server may ask for a certificate after the handshake (RFC 9846 section 4.3.6)."""
 
     def __post_init__(self) -> None:
         _Config.__post_init__(self)
+        length = self.max_fragment_length
+        _demand(length is None or length in FRAGMENT_LENGTHS, "max_fragment_length is 512, 1024, 2048 or 4096")
         shares = self.key_share_groups
         if shares is not None:
             # RFC 9846 section 4.3.8: shares are for offered groups, each once, in the order of supported_groups.
@@ -232,6 +262,8 @@ class ServerConfig(_Config):
     name_strict: bool = False
     """No credential for the client's server_name: refuse, or use one that fits otherwise."""
     client_authentication: ClientAuthentication = ClientAuthentication.NONE
+    post_handshake_authentication: ClientAuthentication = ClientAuthentication.NONE
+    """What a request after the handshake demands (RFC 9846 section 4.7.2); NONE: what `client_authentication` says."""
     use_cookie: bool = False
     """Put a cookie into HelloRetryRequest (RFC 9846 section 4.3.2)."""
     send_tickets: int = 0

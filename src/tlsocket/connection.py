@@ -13,10 +13,10 @@ and what any handshake message means.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tlsocket import events
-from tlsocket.config import ClientConfig, Role, ServerConfig
+from tlsocket import clock, events
+from tlsocket.config import DEFAULT_BUDGETS, ClientConfig, Role, ServerConfig
 from tlsocket.errors import (
     AlertReceived,
     ApiMisuse,
@@ -31,10 +31,14 @@ from tlsocket.handshake.client_tls13 import ClientHandshake
 from tlsocket.handshake.decisions import Decision
 from tlsocket.handshake.machine import Handshake
 from tlsocket.handshake.post_handshake import PostHandshake, Ticket, Tls12PostHandshake
+from tlsocket.handshake.proofs import AuthenticatedPeer
 from tlsocket.handshake.server_tls13 import ServerHandshake
 from tlsocket.record import CLOSED, STOPPED, TRUNCATED, RecordReader, RecordWriter
 from tlsocket.registry.alerts import AlertDescription, AlertLevel
 from tlsocket.registry.versions import ProtocolVersion
+
+if TYPE_CHECKING:
+    from tlsocket.handshake.late_authentication import LateClientAuthentication, LateServerAuthentication
 
 __all__ = ["Connection"]
 
@@ -54,6 +58,7 @@ class Connection:
         "_post",
         "_warnings",
         "config",
+        "deadline",
         "error",
         "negotiated",
         "on_event",
@@ -80,6 +85,8 @@ class Connection:
     handshake fails, so that a person can be told what was refused: only `handshake_complete` says that it was not."""
     verified_path: tuple[bytes, ...]
     """DER certificates from the leaf to the trust anchor, as the verifier found them; empty when none did."""
+    deadline: float | None
+    """When the handshake must be over, as `tlsocket.clock.monotonic` tells it (`Budgets.handshake_seconds`)."""
     error: BaseException | None
     """Why the connection failed."""
 
@@ -97,7 +104,14 @@ class Connection:
         self.server_name = server_name
         self.writer = RecordWriter()
         self.reader = RecordReader(self.writer)
-        self.reader.max_handshake_message = config.budgets.handshake_message
+        budgets = config.budgets
+        self.reader.max_handshake_message = budgets.handshake_message
+        self.deadline = None
+        if budgets is not DEFAULT_BUDGETS:
+            self.reader.max_empty_records = budgets.empty_records
+            self.reader.max_change_cipher_specs = budgets.change_cipher_specs
+            if budgets.handshake_seconds is not None:
+                self.deadline = clock.monotonic() + budgets.handshake_seconds
         self.negotiated = None
         self.peer_certificates = ()
         self.verified_path = ()
@@ -126,7 +140,11 @@ class Connection:
     @property
     def suspended(self) -> Decision | None:
         """The decision that the handshake waits for; answer it with `resume`."""
-        return None if self._handshake is None else self._handshake.suspended
+        handshake = self._handshake
+        if handshake is not None:
+            return handshake.suspended
+        late = None if self._post is None else self._post.authentication
+        return None if late is None else late.suspended
 
     @property
     def tickets(self) -> tuple[Ticket, ...]:
@@ -154,13 +172,33 @@ class Connection:
             except BaseException as error:
                 raise self.on_failure(error) from error.__cause__
 
+    def time_left(self) -> float | None:
+        """Seconds that the handshake may still take, None where there is no limit. Raises when it took too long."""
+        if self.deadline is None or self.negotiated is not None:
+            return None
+        self.check_deadline()
+        return self.deadline - clock.monotonic()
+
+    def check_deadline(self) -> None:
+        """Fail if the handshake has taken longer than `Budgets.handshake_seconds`: for whoever waits for the peer."""
+        try:
+            self._check_deadline()
+        except PeerMisbehaved as error:
+            raise self.on_failure(error) from None
+
+    def _check_deadline(self) -> None:
+        deadline = self.deadline
+        if deadline is not None and self.negotiated is None and clock.monotonic() >= deadline:
+            raise PeerMisbehaved(Reason.HANDSHAKE_TIMED_OUT, f"{self.config.budgets.handshake_seconds} seconds")
+
     def resume(self, answer: object) -> None:
         """Give the answer to the pending decision (`suspended` documents its type) and go on.
 
         An exception instance as the answer refuses: a `TLSError` decides the alert by its reason.
         """
         self._demand_health()
-        handshake = self._handshake
+        post = self._post
+        handshake = self._handshake or (None if post is None else post.authentication)
         if handshake is None:
             raise ApiMisuse(detail="no decision is pending")
         handshake.check_answer(answer)
@@ -172,6 +210,9 @@ class Connection:
             # A refusal is raised through this frame and must not be kept by it: they would keep us alive together.
             del answer
         self._take_outcome()
+        done = None if post is None else post.take_answered()
+        if done is not None:
+            self._take_authentication(done)
         # Messages that came behind the one that suspended us are waiting in the reader.
         self._advance()
 
@@ -181,8 +222,13 @@ class Connection:
         """One whole handshake message; False stops the reader after it."""
         handshake = self._handshake
         if handshake is None:
-            self._post_handshake().receive(message, self.reader, self.writer, self.on_event)
-            return True
+            post = self._post_handshake()
+            done = post.receive(message, self.reader, self.writer, self.on_event)
+            if done is not None:
+                self._take_authentication(done)
+            return post.authentication is None or post.authentication.suspended is None
+        if self.deadline is not None:
+            self._check_deadline()
         handshake.receive(message)
         if handshake.successor is not None:
             handshake = self._handshake = handshake.successor
@@ -247,6 +293,8 @@ class Connection:
     def receive_data(self, data: bytes | bytearray | memoryview) -> None:
         """Take bytes from the transport and do everything that they allow."""
         self._demand_health()
+        if self.deadline is not None and self.negotiated is None:
+            self.check_deadline()
         self.reader.feed(data)
         self._advance()
 
@@ -313,6 +361,16 @@ class Connection:
             raise ApiMisuse(Reason.CONNECTION_CLOSED, "close_notify was sent")
         self._post_handshake().update_keys(self.writer, self.on_event, request_peer=request_peer)
 
+    def request_certificate(self) -> None:
+        """As a server, ask the client for its certificate now (RFC 9846 section 4.7.2).
+
+        The response comes while the connection is read: then `peer_certificates` are there, or reading fails.
+        """
+        self._demand_health()
+        if self.writer.close_notify_queued:
+            raise ApiMisuse(Reason.CONNECTION_CLOSED, "close_notify was sent")
+        self._post_handshake().request_certificate(self.reader, self.writer, self.on_event)
+
     def export_keying_material(self, label: bytes, context: bytes | None, length: int) -> bytes:
         """RFC 9846 section 7.5, RFC 5705. In TLS 1.3 no context and an empty one are the same, in TLS 1.2 they are not.
 
@@ -363,6 +421,22 @@ class Connection:
         if self._handshake is not None:
             return self._handshake.takes_warnings
         return self._post is not None and self._post.version == ProtocolVersion.TLS_1_2
+
+    def _take_authentication(self, done: LateServerAuthentication | LateClientAuthentication) -> None:
+        """What an authentication after the handshake changed."""
+        if self.negotiated is None:
+            return
+        if self.role is Role.CLIENT:
+            chain = () if done.credential is None else done.credential.certificate_chain
+            self.negotiated = self.negotiated._replace(
+                own_signature_scheme=done.own_signature_scheme, own_certificates=chain
+            )
+            return
+        peer = done.peer
+        self.peer_certificates, self.verified_path = done.peer_certificates, done.verified_path
+        self.negotiated = self.negotiated._replace(
+            signature_scheme=peer.signature.scheme if isinstance(peer, AuthenticatedPeer) else None
+        )
 
     def _post_handshake(self) -> PostHandshake | Tls12PostHandshake:
         if self._post is None:

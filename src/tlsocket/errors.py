@@ -67,8 +67,11 @@ class Reason(enum.Enum):
     TOO_MANY_WARNING_ALERTS = "too many warning alerts"
     TOO_MANY_KEY_UPDATES = "too many KeyUpdates without application data between them"
     TOO_MANY_TICKETS = "too many session tickets"
+    TOO_MANY_CERTIFICATE_REQUESTS = "too many requests for a certificate after the handshake"
     HANDSHAKE_MESSAGE_TOO_LARGE = "a handshake message is larger than allowed"
     TOO_MANY_HANDSHAKE_BYTES = "the handshake is larger than allowed"
+    TOO_MANY_EXTENSIONS = "a message has more extensions than allowed"
+    HANDSHAKE_TIMED_OUT = "the handshake took longer than allowed"
     TOO_MANY_CERTIFICATES = "the peer's certificate list is longer than allowed"
 
     # State machine
@@ -124,6 +127,8 @@ class Reason(enum.Enum):
     SIGNATURE_SCHEME_MISMATCH = "the signature scheme does not fit the certificate's key"
     REQUEST_CONTEXT_MISMATCH = "the certificate_request_context is not the expected one"
     KEY_UPDATE_VALUE = "KeyUpdate.request_update is neither 0 nor 1"
+    INVALID_MAX_FRAGMENT_LENGTH = "a max_fragment_length that does not exist, or not the one that was asked for"
+    TWO_SIZE_LIMITS = "both record_size_limit and max_fragment_length were answered"
     RECORD_SIZE_LIMIT_TOO_SMALL = "the record_size_limit is below 64 bytes"
 
     # Authentication
@@ -143,6 +148,11 @@ class Reason(enum.Enum):
     HANDSHAKE_NOT_DONE = "the handshake is not over"
 
     # Ours
+    NOT_SERVER = "this is a server's call"
+    WRONG_SSL_VERSION = "the version in use has nothing of this kind"
+    EXTENSION_NOT_RECEIVED = "the client did not offer what this call needs"
+    REQUEST_PENDING = "the client has not answered the last request yet"
+    INVALID_CONFIGURATION = "the configuration does not allow this call"
     API_MISUSE = "the library was called in a way it does not allow"
     INTERNAL = "an error inside the library"
     USER_CANCELED = "a callback of the application refused"
@@ -293,8 +303,10 @@ _ALERTS = {
     Reason.TOO_MANY_CHANGE_CIPHER_SPECS: AlertDescription.UNEXPECTED_MESSAGE,
     Reason.TOO_MANY_WARNING_ALERTS: AlertDescription.UNEXPECTED_MESSAGE,
     Reason.TOO_MANY_KEY_UPDATES: AlertDescription.UNEXPECTED_MESSAGE,
+    Reason.TOO_MANY_CERTIFICATE_REQUESTS: AlertDescription.UNEXPECTED_MESSAGE,
     Reason.TOO_MANY_TICKETS: AlertDescription.UNEXPECTED_MESSAGE,
     Reason.UNEXPECTED_MESSAGE: AlertDescription.UNEXPECTED_MESSAGE,
+    Reason.HANDSHAKE_TIMED_OUT: AlertDescription.HANDSHAKE_FAILURE,
     Reason.SECOND_HELLO_RETRY: AlertDescription.UNEXPECTED_MESSAGE,
     Reason.RENEGOTIATION: AlertDescription.UNEXPECTED_MESSAGE,
     # BoringSSL's answer, as a fatal alert: RFC 5246 section 7.2.2 would let both sides go on.

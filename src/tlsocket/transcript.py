@@ -47,6 +47,13 @@ class Transcript:
             # The suite of a ServerHello is compared with the HelloRetryRequest's before this is called.
             raise InternalError(Reason.INTERNAL, "the transcript's hash function cannot change")
 
+    def copy(self) -> Transcript:
+        """Another transcript that begins with the same messages."""
+        twin = Transcript()
+        twin._algorithm, twin._pending, twin._digest = self._algorithm, self._pending, self._digest
+        twin._running = None if self._running is None else self._running.copy()
+        return twin
+
     def digest(self) -> bytes:
         """Transcript-Hash of everything added so far."""
         if self._running is None:

@@ -456,9 +456,9 @@ def test_wrong_kinds_of_password_raise_what_ssl_raises(files: Files, tmp_path: P
     assert str(ours) == str(theirs)
 
 
-def test_a_second_certificate_of_the_same_kind_replaces_the_first(files: Files, client: Any, server: Any) -> None:
+def test_a_second_certificate_of_one_kind_and_name_replaces_the_first(files: Files, client: Any, server: Any) -> None:
     authority = Authority.create()
-    rsa, other = authority.issue(["rsa.test"], key="rsa-2048"), authority.issue(["other.test"])
+    rsa, other = authority.issue(["rsa.test"], key="rsa-2048"), authority.issue(["localhost", "other.test"])
     server.load_cert_chain(rsa.chain_pem, rsa.key_pem())
     server.load_cert_chain(other.chain_pem, other.key_pem())
     client.check_hostname = False

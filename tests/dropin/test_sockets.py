@@ -1040,8 +1040,6 @@ def test_chains_are_given_out(client: Any, server: Any, files: Files) -> None:
         assert near.get_unverified_chain() == [leaf]
         assert near.get_verified_chain() == [leaf, authority]
         assert far.get_unverified_chain() == far.get_verified_chain() == []
-        with pytest.raises(NotImplementedError):
-            far.verify_client_post_handshake()
         with pytest.warns(DeprecationWarning, match="NPN"):
             assert near.selected_npn_protocol() is None
         near.session = None

@@ -55,6 +55,7 @@ SERVER_ARROWS: set[Arrow] = {
 POST_HANDSHAKE: set[Arrow] = {
     (C.CONNECTED, T.NEW_SESSION_TICKET, C.CONNECTED),
     (C.CONNECTED, T.KEY_UPDATE, C.CONNECTED),
+    (C.CONNECTED, T.CERTIFICATE_REQUEST, C.CONNECTED),  # the response is ours; if we offered post_handshake_auth
     (S.CONNECTED, T.KEY_UPDATE, S.CONNECTED),
 }
 

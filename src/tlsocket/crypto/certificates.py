@@ -8,9 +8,11 @@ are `tlsocket.pki`'s.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import PublicKeyAlgorithmOID
@@ -27,7 +29,9 @@ __all__ = [
     "clear_cache",
     "curve_of",
     "demand_digital_signature",
+    "host_names",
     "parse_certificate",
+    "same_key",
     "shared_der",
 ]
 
@@ -139,6 +143,28 @@ _CURVES = {
 def curve_of(key: PublicKey) -> int | None:
     """The NamedGroup of an ECDSA key's curve; None: it has none, or one that TLS does not know."""
     return _CURVES.get(key.curve.name) if isinstance(key, ec.EllipticCurvePublicKey) else None
+
+
+def host_names(certificate: x509.Certificate) -> tuple[str, ...]:
+    """The DNS names in subjectAltName, lower case; none where that cannot be read. For choosing among our own only."""
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, *_PARSE_ERRORS):
+        return ()
+    return tuple(name.lower() for name in names.get_values_for_type(x509.DNSName))
+
+
+def same_key(first: object, second: object) -> bool:
+    """Whether two public keys are the same, however their restrictions to PSS are written."""
+    bare: list[Any] = [key.key if isinstance(key, PSSPublicKey) else key for key in (first, second)]
+    try:
+        encoded = [
+            key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+            for key in bare
+        ]
+    except (AttributeError, TypeError, ValueError):
+        return False
+    return bool(encoded[0] == encoded[1])
 
 
 def demand_digital_signature(certificate: x509.Certificate) -> None:

@@ -23,9 +23,11 @@ __all__ = [
     "CERTIFICATE_SCHEMES",
     "DEFAULT_SIGNATURE_SCHEMES",
     "TLS12_SIGNATURE_SCHEMES",
+    "ForeignSigner",
     "LocalSigner",
     "PrivateKey",
     "Signer",
+    "is_private_key",
     "schemes_for_key",
     "tls12_schemes_for_key",
     "verify",
@@ -316,3 +318,44 @@ class LocalSigner:
             if signature is not None:
                 return signature
         raise ApiMisuse(Reason.API_MISUSE, f"{describe(SignatureScheme, scheme)} does not fit {self!r}")
+
+
+def is_private_key(key: object) -> bool:
+    """Whether a `LocalSigner` takes it."""
+    return isinstance(
+        key,
+        (ec.EllipticCurvePrivateKey, rsa.RSAPrivateKey, ed25519.Ed25519PrivateKey, ed448.Ed448PrivateKey),
+    )
+
+
+class ForeignSigner:
+    """A key held elsewhere (a token, an agent, a service), behind an object of the caller's.
+
+    The object has `public_key()`, and `sign(scheme, data)`, which returns the signature with that SignatureScheme over
+    `data`, or raises: then the handshake ends with internal_error and the exception reaches whoever drives it.
+    """
+
+    __slots__ = ("_certificate_key", "_signer")
+
+    def __init__(self, signer: Signer, certificate_key: PublicKey) -> None:
+        self._signer = signer
+        self._certificate_key = certificate_key
+
+    def __repr__(self) -> str:
+        return f"<ForeignSigner {type(self._signer).__name__}>"
+
+    def public_key(self) -> PublicKey:
+        """The key its certificate carries."""
+        return self._certificate_key
+
+    def sign(self, scheme: int, data: bytes) -> bytes:
+        """The signature over `data`, checked: a wrong one would only tell the peer."""
+        signature = self._signer.sign(scheme, data)
+        if not isinstance(signature, (bytes, bytearray)):
+            raise ApiMisuse(Reason.API_MISUSE, f"a signature is bytes, not {type(signature).__name__}")
+        try:
+            # By the rules of TLS 1.2, which are the wider ones: which scheme is allowed, the handshake has seen to.
+            verify_tls12(scheme, self._certificate_key, bytes(signature), data)
+        except PeerMisbehaved as error:
+            raise ApiMisuse(Reason.API_MISUSE, f"the signer's signature is wrong: {error.detail}") from None
+        return bytes(signature)

@@ -18,13 +18,14 @@ from dataclasses import replace
 from socket import socket
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from tlsocket.config import ClientAuthentication, ClientConfig, Credential, DecisionKind, ServerConfig
+from tlsocket.config import DEFAULT_BUDGETS, ClientAuthentication, ClientConfig, Credential, DecisionKind, ServerConfig
 from tlsocket.connection import Connection
+from tlsocket.crypto.certificates import parse_certificate
 from tlsocket.crypto.groups import SUPPORTED_GROUPS
 from tlsocket.crypto.signatures import CERTIFICATE_SCHEMES, DEFAULT_SIGNATURE_SCHEMES
 from tlsocket.crypto.suites import DEFAULT_TLS12_SUITES, DEFAULT_TLS13_SUITES
 from tlsocket.dropin import ciphers as _ciphers
-from tlsocket.dropin import preferences as _preferences
+from tlsocket.dropin.callbacks import Callbacks
 from tlsocket.dropin.credentials import CertificateSource, KeySource, PasswordSource, load_credential
 from tlsocket.dropin.enums import (
     CERT_NONE,
@@ -53,6 +54,8 @@ from tlsocket.dropin.enums import (
 )
 from tlsocket.dropin.exceptions import SSLError, ssl_error
 from tlsocket.dropin.keylog import KeyLogFile
+from tlsocket.dropin.limits import Limits
+from tlsocket.dropin.preferences import Preferences, one_group
 from tlsocket.dropin.sslobject import MemoryBIO, SSLObject
 from tlsocket.dropin.sslsocket import SSLSocket
 from tlsocket.dropin.trust import TrustSettings
@@ -83,7 +86,10 @@ _AUTHENTICATION = {
     1: ClientAuthentication.OPTIONAL,
     2: ClientAuthentication.REQUIRED,
 }
+_AUTHORITY_NAMES = 8192  # bytes: a list of names is a hint, and no client should have to read more of it
 _STRICTNESS = {authentication: strictness for strictness, authentication in _AUTHENTICATION.items()}
+_NO_DECISIONS: frozenset[DecisionKind] = frozenset()
+_CERTIFICATE_DECISION = frozenset({DecisionKind.CERTIFICATE})
 _STATISTICS = (
     "number", "connect", "connect_good", "connect_renegotiate", "accept", "accept_good", "accept_renegotiate",
     "hits", "misses", "timeouts", "cache_full",
@@ -102,7 +108,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_renew_lock)
 
 
-class SSLContext:
+class SSLContext(Callbacks, Preferences, Limits):
     """Settings, certificates and trust for any number of connections."""
 
     sslsocket_class: type[SSLSocket] = SSLSocket
@@ -122,17 +128,14 @@ class SSLContext:
     _maximum_version: TLSVersion
     _cipher_suites: tuple[int, ...]
     _tls12_cipher_suites: tuple[int, ...]
-    _groups: tuple[int, ...]
-    _key_shares: tuple[int, ...] | None
-    _client_schemes: tuple[int, ...] | None
-    _server_schemes: tuple[int, ...] | None
     _alpn: tuple[bytes, ...]
     _credentials: tuple[Credential, ...]
     _trust: TrustSettings
+    _platform_trusted: bool
+    _send_authorities: bool
     _common_name: bool
     _verify_callback: Callable[[PathReview], None] | None
     _key_log: KeyLogFile | None
-    _sni_callback: Callable[..., Any] | None
     _post_handshake_auth: bool
     _num_tickets: int
     _statistics: dict[str, int]
@@ -165,10 +168,16 @@ class SSLContext:
         self._alpn = ()
         self._credentials = ()
         self._trust = TrustSettings()
+        self._platform_trusted = False
+        self._send_authorities = True
         self._common_name = False
         self._verify_callback = None
         self._key_log = None
+        self._budgets = DEFAULT_BUDGETS
+        self._record_size_limit = self._max_fragment_length = None
         self._sni_callback = None
+        self._client_hello_callback = None
+        self._client_certificate_callback = None
         self._post_handshake_auth = False
         self._num_tickets = 2
         self._statistics = dict.fromkeys(_STATISTICS, 0)
@@ -277,6 +286,8 @@ class SSLContext:
             "verifier": None if self._verify_mode == CERT_NONE else self._peer_verifier(),
             "middlebox_compatibility": bool(self._options & OP_ENABLE_MIDDLEBOX_COMPAT),
             "key_log": self._key_log,
+            "budgets": self._budgets,
+            "record_size_limit": self._record_size_limit,
         }
 
     def _changed(self) -> None:
@@ -309,22 +320,28 @@ class SSLContext:
                 signing_schemes=self._client_schemes,
                 check_name=self._check_hostname,
                 require_secure_renegotiation=not self._options & OP_LEGACY_SERVER_CONNECT,
+                max_fragment_length=self._max_fragment_length,
+                post_handshake_auth=self._post_handshake_auth,
+                suspend_for=_NO_DECISIONS if self._client_certificate_callback is None else _CERTIFICATE_DECISION,
             )
         return snapshot
 
     def _server_config(self) -> ServerConfig:
         snapshot = self._server_snapshot
         if snapshot is None:
-            suspend_for = {DecisionKind.CERTIFICATE} if self._sni_callback is not None else set()
+            late = self._post_handshake_auth
+            callback = self._sni_callback or self._client_hello_callback
             snapshot = self._server_snapshot = ServerConfig(
                 **self._settings(),
                 signature_schemes=self._client_schemes or _ALL_SCHEMES,
                 signing_schemes=self._server_schemes,
                 # As OpenSSL's callback in `ssl` does: without a common protocol the connection goes on without one.
                 alpn_strict=False,
-                client_authentication=_AUTHENTICATION[self._verify_mode],
+                client_authentication=_AUTHENTICATION[CERT_NONE if late else self._verify_mode],
+                certificate_authorities=self._authority_names(),
+                post_handshake_authentication=_AUTHENTICATION[self._verify_mode if late else CERT_NONE],
                 prefer_server_order=bool(self._options & OP_CIPHER_SERVER_PREFERENCE),
-                suspend_for=frozenset(suspend_for),
+                suspend_for=_NO_DECISIONS if callback is None else _CERTIFICATE_DECISION,
             )
         return snapshot
 
@@ -349,13 +366,16 @@ class SSLContext:
     ) -> None:
         """Load a certificate chain and its private key: from paths, PEM text, bytes, or objects of `cryptography`.
 
-        Loading another of the same kind of key replaces the first; a server with several kinds uses the one that
-        the client supports.
+        `keyfile` may be a signer, for a key kept elsewhere: an object with `public_key()` and `sign(scheme, data)`.
+
+        Several may be loaded. The one is used that serves the name that the client asks for (wildcards count), whose
+        key fits the peer, and that comes from an authority which the peer names; where several do, ECDSA comes before
+        RSA and the last loaded before the others. Another with the same kind of key and a name in common, or with
+        neither names nor another issuer, replaces the first.
         """
         credential = load_credential(certfile, keyfile, password)
-        credentials = [other for other in self._credentials if other.schemes != credential.schemes]
-        # A server takes the first that fits. OpenSSL goes by the order of its signature algorithms, ECDSA before RSA.
-        credentials.append(credential)
+        credentials = [credential, *(other for other in self._credentials if not _replaces(credential, other))]
+        # Whoever offers everything gets the first. OpenSSL goes by the order of its signature algorithms too.
         credentials.sort(key=lambda each: DEFAULT_SIGNATURE_SCHEMES.index(each.schemes[0]))
         self._credentials = tuple(credentials)
         self._changed()
@@ -372,6 +392,27 @@ class SSLContext:
         self._trust.load(cafile, capath, cadata)
         self._changed()
 
+    @property
+    def send_client_authorities(self) -> bool:
+        """Whether a server that asks for a certificate names the authorities it trusts (RFC 9846 section 4.3.4).
+
+        True unless set otherwise. The platform's authorities are never named: there are too many, and which of them a
+        client's certificate should come from, they do not say. Not in `ssl`, which names none.
+        """
+        return self._send_authorities
+
+    @send_client_authorities.setter
+    def send_client_authorities(self, value: object) -> None:
+        self._send_authorities = bool(value)
+        self._changed()
+
+    def _authority_names(self) -> tuple[bytes, ...]:
+        if not self._send_authorities or self._platform_trusted or self._verify_mode == CERT_NONE:
+            return ()
+        subjects = [parse_certificate(der).subject.public_bytes() for der in self._trust.authorities(True)]
+        names = tuple(dict.fromkeys(subjects))
+        return names if sum(map(len, names)) <= _AUTHORITY_NAMES else ()
+
     def load_default_certs(self, purpose: Purpose = Purpose.SERVER_AUTH) -> None:
         """Trust the platform's authorities; SSL_CERT_FILE and SSL_CERT_DIR say otherwise."""
         if not isinstance(purpose, Purpose):
@@ -381,6 +422,7 @@ class SSLContext:
     def set_default_verify_paths(self) -> None:
         """The same as `load_default_certs`."""
         self._trust.load_platform()
+        self._platform_trusted = True
         self._changed()
 
     def get_ca_certs(self, binary_form: bool = False) -> list[Any]:
@@ -543,26 +585,7 @@ class SSLContext:
 
     def set_ecdh_curve(self, name: str, /) -> None:
         """Use this key exchange group and no other."""
-        self._groups, self._key_shares = (_preferences.one_group(os.fsdecode(name)),), None
-        self._changed()
-
-    def set_groups(self, groups: str, /) -> None:
-        """Choose the key exchange groups and their order: names joined by colons, or a list as OpenSSL 3.5 takes it."""
-        self._groups, self._key_shares = _preferences.parse_groups(groups)
-        self._changed()
-
-    def get_groups(self, *, include_aliases: bool = False) -> list[str]:
-        """The key exchange groups that there are, whether or not `set_groups` chose them, as Python 3.15 has it."""
-        return _preferences.group_names(aliases=include_aliases)
-
-    def set_client_sigalgs(self, sigalgs: str, /) -> None:
-        """Choose the signature algorithms that clients authenticate with, and their order: names joined by colons."""
-        self._client_schemes = _preferences.parse_schemes(sigalgs)
-        self._changed()
-
-    def set_server_sigalgs(self, sigalgs: str, /) -> None:
-        """Choose the signature algorithms that servers authenticate with, and their order: names joined by colons."""
-        self._server_schemes = _preferences.parse_schemes(sigalgs)
+        self._groups, self._key_shares = (one_group(os.fsdecode(name)),), None
         self._changed()
 
     def load_dh_params(self, path: StrOrBytesPath, /) -> None:
@@ -590,27 +613,6 @@ class SSLContext:
     # Callbacks and the rest
 
     @property
-    def sni_callback(self) -> Callable[..., Any] | None:
-        """Called as `(sslsocket_or_object, server_name, context)` for each ClientHello a server receives.
-
-        It may set the socket's `context`, and answers None to go on or the number of an alert to refuse.
-        """
-        return self._sni_callback
-
-    @sni_callback.setter
-    def sni_callback(self, callback: Callable[..., Any] | None) -> None:
-        if self._protocol == PROTOCOL_TLS_CLIENT:
-            raise ValueError("sni_callback cannot be set on TLS_CLIENT context")
-        if callback is not None and not callable(callback):
-            raise TypeError("not a callable object")
-        self._sni_callback = callback
-        self._changed()
-
-    def set_servername_callback(self, server_name_callback: Callable[..., Any] | None) -> None:
-        """The older way to set `sni_callback`."""
-        self.sni_callback = server_name_callback
-
-    @property
     def keylog_filename(self) -> str | bytes | None:
         """A file that gets the secrets of every connection (RFC 9850), for debugging; None: no file."""
         return None if self._key_log is None else self._key_log.path
@@ -636,12 +638,17 @@ class SSLContext:
 
     @property
     def post_handshake_auth(self) -> bool:
-        """Stored. Post-handshake authentication is neither offered nor asked for yet (`HAS_PHA` is False)."""
+        """On a client: whether the server may ask for a certificate after the handshake (RFC 9846 section 4.7.2).
+
+        On a server: whether `verify_mode` is about such requests (`verify_client_post_handshake`), not about the
+        handshake.
+        """
         return self._post_handshake_auth
 
     @post_handshake_auth.setter
     def post_handshake_auth(self, value: object) -> None:
         self._post_handshake_auth = bool(value)
+        self._changed()
 
     def session_stats(self) -> dict[str, int]:
         """Handshakes begun and completed; the session cache has no figures, since there is none."""
@@ -655,6 +662,16 @@ class SSLContext:
     def set_psk_server_callback(self, callback: Callable[..., Any] | None, identity_hint: str | None = None) -> None:
         """Pre-shared keys are not supported yet: always an error."""
         raise NotImplementedError("PSK callbacks are not supported by this version of tlsocket.")
+
+
+def _replaces(new: Credential, old: Credential) -> bool:
+    """Whether `new` is meant to take the place of `old`: a renewed certificate, whose names may have changed a bit."""
+    if new.schemes != old.schemes or bool(new.names) != bool(old.names):
+        return False
+    if new.names:
+        return not set(new.names).isdisjoint(old.names)
+    issuers = [parse_certificate(each.certificate_chain[0]).issuer for each in (new, old)]
+    return bool(issuers[0] == issuers[1])
 
 
 def _check_protocol(protocol: int | None) -> Any:

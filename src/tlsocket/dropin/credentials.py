@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
 from tlsocket.config import Credential
-from tlsocket.crypto.certificates import certificate_public_key, parse_certificate
-from tlsocket.crypto.signatures import LocalSigner
+from tlsocket.crypto.certificates import certificate_public_key, host_names, parse_certificate, same_key
+from tlsocket.crypto.signatures import ForeignSigner, LocalSigner, Signer, is_private_key
 from tlsocket.dropin.exceptions import ssl_error, translate, translate_load_error
 from tlsocket.errors import TLSError
 from tlsocket.pki.errors import PkiError
@@ -24,20 +24,29 @@ CertificateSource: TypeAlias = str | bytes | os.PathLike[str] | Any
 or an entry of a certificate store, which brings its key."""
 
 KeySource: TypeAlias = str | bytes | os.PathLike[str] | Any
-"""The same for the private key; None: it stands with the certificate."""
+"""The same for the private key; None: it stands with the certificate. Or a signer: an object with `public_key()` and
+`sign(scheme, data)`, for a key that is kept elsewhere."""
 
 PasswordSource: TypeAlias = str | bytes | bytearray | Callable[[], str | bytes | bytearray] | None
 
 _MAXIMUM_PASSWORD = 1024
 
 
-def load_credential(certificate: CertificateSource, key: KeySource | None, password: PasswordSource) -> Credential:
+def load_credential(
+    certificate: CertificateSource, key: KeySource | None = None, password: PasswordSource = None
+) -> Credential:
     """The credential made of a certificate chain and its private key, after proof that they belong together."""
     checked = _check_password(password)
     try:
         chain, private_key = _load(_plain_source(certificate, "certfile"), _plain_source(key, "keyfile"), checked)
-        public_key = certificate_public_key(parse_certificate(chain[0]))
-        credential = Credential(chain, LocalSigner(private_key, public_key))
+        leaf = parse_certificate(chain[0])
+        public_key = certificate_public_key(leaf)
+        signer: Signer
+        if is_private_key(private_key):
+            signer = LocalSigner(private_key, public_key)
+        else:
+            signer = ForeignSigner(private_key, public_key)
+        credential = Credential(chain, signer, host_names(leaf))
     except PkiError as error:
         raise translate_load_error(error) from error
     except TLSError as error:
@@ -70,6 +79,11 @@ def _load_given(certificate: Any, key: Any, password: PasswordSource) -> tuple[t
         raise TypeError("keyfile is needed when certfile is a certificate object")
     chain = _certificate_list(certificate) if certificate_is_object else load_certificates(certificate)
     private_key = key if key_is_object else load_private_key(key, password)
+    if key_is_object and not is_private_key(key):
+        # A signer: what it signs is checked at each signature.
+        if not same_key(key.public_key(), certificate_public_key(parse_certificate(certificate_der(chain[0])))):
+            raise ssl_error("KEY_VALUES_MISMATCH", "the signer's key is not the certificate's", library="X509")
+        return tuple(certificate_der(item) for item in chain), key
     check_key_fits(
         private_key,
         chain[0],

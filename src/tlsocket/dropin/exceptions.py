@@ -96,6 +96,7 @@ _OPENSSL_REASONS = {
     Reason.ALL_ZERO_SHARED_SECRET: "BAD_KEY_SHARE",
     Reason.SIGNATURE_SCHEME_NOT_OFFERED: "WRONG_SIGNATURE_TYPE",
     Reason.SIGNATURE_SCHEME_MISMATCH: "WRONG_SIGNATURE_TYPE",
+    Reason.INVALID_CONFIGURATION: "INVALID_CONFIG",
     Reason.BAD_FINISHED: "DIGEST_CHECK_FAILED",
     Reason.NO_CERTIFICATE: "PEER_DID_NOT_RETURN_A_CERTIFICATE",
     Reason.CLIENT_CERTIFICATE_MISSING: "PEER_DID_NOT_RETURN_A_CERTIFICATE",
@@ -188,6 +189,8 @@ def translate(error: BaseException, server_name: str | None = None) -> BaseExcep
         return _eof_error()
     if isinstance(error, ApiMisuse) and error.reason is Reason.HANDSHAKE_NOT_DONE:
         return ValueError("handshake not done yet")
+    if isinstance(error, TLSError) and error.reason is Reason.HANDSHAKE_TIMED_OUT:
+        return TimeoutError(f"The handshake operation timed out: {error}")
     if isinstance(error, TLSError):
         reason = _OPENSSL_REASONS.get(error.reason, error.reason.name)
         return ssl_error(reason, str(error))

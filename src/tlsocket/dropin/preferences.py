@@ -16,7 +16,7 @@ from tlsocket.registry import describe
 from tlsocket.registry.named_groups import NamedGroup
 from tlsocket.registry.signature_schemes import SignatureScheme
 
-__all__ = ["GroupChoice", "group_names", "one_group", "parse_groups", "parse_schemes", "scheme_names"]
+__all__ = ["GroupChoice", "Preferences", "group_names", "one_group", "parse_groups", "parse_schemes", "scheme_names"]
 
 _GROUP_ALIASES = {
     "P-256": NamedGroup.SECP256R1.value,
@@ -45,6 +45,37 @@ _SCHEME_ALIASES = {
     "ECDSA+SHA384": (SignatureScheme.ECDSA_SECP384R1_SHA384.value,),
     "ECDSA+SHA512": (SignatureScheme.ECDSA_SECP521R1_SHA512.value,),
 }
+
+
+class Preferences:
+    """The part of `SSLContext` that keeps such lists."""
+
+    _groups: tuple[int, ...]
+    _key_shares: tuple[int, ...] | None
+    _client_schemes: tuple[int, ...] | None
+    _server_schemes: tuple[int, ...] | None
+
+    def _changed(self) -> None:
+        raise NotImplementedError
+
+    def set_groups(self, groups: str, /) -> None:
+        """Choose the key exchange groups and their order: names joined by colons, or a list as OpenSSL 3.5 takes it."""
+        self._groups, self._key_shares = parse_groups(groups)
+        self._changed()
+
+    def get_groups(self, *, include_aliases: bool = False) -> list[str]:
+        """The key exchange groups that there are, whether or not `set_groups` chose them, as Python 3.15 has it."""
+        return group_names(aliases=include_aliases)
+
+    def set_client_sigalgs(self, sigalgs: str, /) -> None:
+        """Choose the signature algorithms that clients authenticate with, and their order: names joined by colons."""
+        self._client_schemes = parse_schemes(sigalgs)
+        self._changed()
+
+    def set_server_sigalgs(self, sigalgs: str, /) -> None:
+        """Choose the signature algorithms that servers authenticate with, and their order: names joined by colons."""
+        self._server_schemes = parse_schemes(sigalgs)
+        self._changed()
 
 
 class GroupChoice(NamedTuple):

@@ -189,6 +189,8 @@ class SSLObject(ConnectionView):
                     continue
                 if got != STOPPED:
                     raise_outcome(got, 0, "read")
+                if conn.suspended is not None:
+                    self._decide(conn)
         except BaseException as error:
             self._fail(error)
         finally:
@@ -238,6 +240,8 @@ class SSLObject(ConnectionView):
                     continue
                 if outcome != STOPPED:
                     raise_outcome(outcome, 0, "shutdown")
+                if conn.suspended is not None:
+                    self._decide(conn)
         except BaseException as error:
             self._fail(error)
         finally:
@@ -258,6 +262,9 @@ class SSLObject(ConnectionView):
             data = self._conn.writer.data_to_send()
             if data:
                 self._outgoing.write(data)
+
+    def _push(self, conn: Connection) -> None:
+        self._move_output()
 
     def _fail(self, error: BaseException) -> NoReturn:
         translated = translate(error, self._server_hostname)

@@ -214,23 +214,30 @@ class SSLSocket(ConnectionView, socket):
         try:
             conn.start()
             while True:
-                outcome = conn.writer.flush(self, _left(timeout, deadline, "handshake"))
+                outcome = conn.writer.flush(self, _handshake_left(conn, timeout, deadline))
                 if outcome < 0:
+                    if outcome == TIMED_OUT:
+                        conn.time_left()
                     raise_outcome(outcome, conn.writer.last_errno, "handshake")
                 if conn.handshake_complete:
                     return
                 if conn.suspended is not None:
                     self._decide(conn)
                     continue
-                outcome = conn.reader.pull(self, _left(timeout, deadline, "handshake"), conn)
+                outcome = conn.reader.pull(self, _handshake_left(conn, timeout, deadline), conn)
                 if outcome == TRUNCATED:
                     raise conn.on_failure(Truncated())
                 if outcome == CLOSED:
                     raise SSLZeroReturnError(6, "the peer closed the connection during the handshake (tlsocket)")
+                if outcome == TIMED_OUT:
+                    conn.time_left()
                 if outcome != STOPPED:
                     raise_outcome(outcome, conn.reader.last_errno, "handshake")
         except BaseException as error:
             self._fail(conn, error)
+
+    def _push(self, conn: Connection) -> None:
+        conn.writer.try_flush(self)
 
     def _fail(self, conn: Connection, error: BaseException) -> NoReturn:
         """Let the alert out if that needs no waiting, and raise what a program expects."""
@@ -277,6 +284,8 @@ class SSLSocket(ConnectionView, socket):
             self._fail(conn, error)
         if isinstance(data, bytes):
             return data
+        if data == STOPPED and self._decided(conn):
+            return self.recv(buflen)
         self._receive_outcome(conn, data)
         return b""
 
@@ -303,9 +312,22 @@ class SSLSocket(ConnectionView, socket):
         except BaseException as error:
             self._fail(conn, error)
         if count < 0:
+            if count == STOPPED and self._decided(conn):
+                return self.recv_into(buffer, nbytes)
             self._receive_outcome(conn, count)
             return 0
         return count
+
+    def _decided(self, conn: Connection) -> bool:
+        """Whether a decision after the handshake was pending (a client's certificate); it is taken now."""
+        if conn.suspended is None:
+            return False
+        try:
+            self._decide(conn)
+        except BaseException as error:
+            self._fail(conn, error)
+        conn.writer.try_flush(self)
+        return True
 
     def _receive_outcome(self, conn: Connection, outcome: int) -> None:
         """Return where the end of the stream is to be reported, else raise."""
@@ -471,6 +493,8 @@ class SSLSocket(ConnectionView, socket):
                 if flushed < 0:
                     raise_outcome(flushed, conn.writer.last_errno, "shutdown")
                 outcome = conn.reader.pull(self, _left(timeout, deadline, "shutdown"), conn)
+                if outcome == STOPPED and conn.suspended is not None:
+                    self._decide(conn)
         except BaseException as error:
             self._fail(conn, error)
         if outcome == HAVE_DATA:
@@ -572,6 +596,17 @@ def _acquire(lock: threading.Lock, timeout: float | None) -> None:
         lock.acquire()
     elif not (lock.acquire(timeout=timeout) if timeout else lock.acquire(blocking=False)):
         raise_outcome(TIMED_OUT if timeout else WANT_READ, 0, "handshake")
+
+
+def _handshake_left(conn: Connection, timeout: float | None, deadline: float | None) -> float | None:
+    """What is left of the call's timeout, or of the time that the context gives a handshake where that is less."""
+    left = _left(timeout, deadline, "handshake")
+    if conn.deadline is None:
+        return left
+    whole = conn.time_left()
+    if whole is None or left == 0.0:
+        return left
+    return whole if left is None else min(left, whole)
 
 
 def _left(timeout: float | None, deadline: float | None, operation: str) -> float | None:

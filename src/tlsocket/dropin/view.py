@@ -1,8 +1,9 @@
 """What a program may ask a connection about, alike for `SSLSocket` and `SSLObject`.
 
 Answers before the handshake are those of `ssl`: mostly None. The channel bindings are RFC 9266 (`tls-exporter`) and
-RFC 5929 section 4 (`tls-server-end-point`). The one decision that `ssl` leaves to programs, `sni_callback`, is
-answered here too. Not here: anything that moves bytes (`sslsocket`, `sslobject`).
+RFC 5929 section 4 (`tls-server-end-point`). The decisions that are left to programs (`sni_callback`,
+`client_hello_callback`, `client_certificate_callback`) are answered here too. Not here: anything that moves bytes
+(`sslsocket`, `sslobject`).
 """
 
 from __future__ import annotations
@@ -11,14 +12,16 @@ import sys
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from tlsocket.config import Role, ServerConfig
+from tlsocket.config import Credential, Role, ServerConfig
 from tlsocket.connection import Connection
 from tlsocket.crypto.certificates import parse_certificate
 from tlsocket.crypto.suites import TLS12_SUITES, TLS13_SUITES, CipherSuite
+from tlsocket.dropin.client_hello import ClientHelloInfo
+from tlsocket.dropin.credentials import load_credential
 from tlsocket.dropin.enums import CHANNEL_BINDING_TYPES
 from tlsocket.dropin.exceptions import translate
 from tlsocket.dropin.versions import version_name
-from tlsocket.errors import ApplicationRefusal, TLSError
+from tlsocket.errors import ApiMisuse, ApplicationRefusal, TLSError
 from tlsocket.events import Negotiated
 from tlsocket.handshake.decisions import CertificateDecision
 from tlsocket.registry import describe
@@ -43,6 +46,9 @@ class ConnectionView:
 
         @property
         def _conn(self) -> Connection | None: ...
+
+        def _push(self, conn: Connection) -> None:
+            """Let out what was queued, if that needs no waiting."""
 
     else:
         __slots__ = ()
@@ -168,8 +174,33 @@ class ConnectionView:
         return [] if conn is None else list(conn.peer_certificates)
 
     def verify_client_post_handshake(self) -> None:
-        """Post-handshake authentication (RFC 9846 section 4.7.2) is not supported yet: always an error."""
-        raise NotImplementedError("Post-handshake authentication is not supported by this version of tlsocket.")
+        """As a server, ask the client for a certificate now (RFC 9846 section 4.7.2).
+
+        The request goes out with this call, if that needs no waiting, else with the next. The response comes with what
+        is read later: `getpeercert` has it then, and a client without a certificate that is required makes a read fail.
+        """
+        conn = self._conn
+        if conn is None:
+            raise ValueError("No SSL wrapper around " + str(self))
+        try:
+            conn.request_certificate()
+        except TLSError as error:
+            raise translate(error) from error
+        self._push(conn)
+
+    def update_keys(self, *, request_peer: bool = False) -> None:
+        """Change the sending key, and ask the peer to change its own (RFC 9846 section 4.7.3; not in `ssl`).
+
+        Keys change by themselves before they wear out: this is for programs that want it sooner.
+        """
+        conn = self._conn
+        if conn is None:
+            raise ValueError("No SSL wrapper around " + str(self))
+        try:
+            conn.update_keys(request_peer=request_peer)
+        except TLSError as error:
+            raise translate(error) from error
+        self._push(conn)
 
     # Keying material
 
@@ -178,7 +209,7 @@ class ConnectionView:
 
         `tls-unique`, the default of `ssl`, is not defined for TLS 1.3 (RFC 9266 section 3) and gives None;
         `tls-exporter` takes its place. In TLS 1.2 both need the extended main secret (RFC 7627): without it
-        `tls-unique` is None and `tls-exporter` an `SSLError`.
+        `tls-unique` is None and `tls-exporter` a ValueError.
         """
         if cb_type not in CHANNEL_BINDING_TYPES:
             raise ValueError(f"{cb_type} channel binding type not implemented")
@@ -204,19 +235,45 @@ class ConnectionView:
     def _export(conn: Connection, label: bytes, context: bytes | None, length: int) -> bytes:
         try:
             return conn.export_keying_material(label, context, length)
-        except TLSError as error:
-            raise translate(error) from None
+        except ApiMisuse as error:
+            raise ValueError(error.detail) from None
 
     def _decide(self, conn: Connection) -> None:
-        """Answer the decision that the handshake waits for: the server's `sni_callback`."""
+        """Answer the decision that the connection waits for, by the context's callbacks."""
         decision = conn.suspended
-        context = self._context
         answer: object = None
-        if isinstance(decision, CertificateDecision) and context.sni_callback is not None:
-            answer = self._ask_sni_callback(context.sni_callback, decision.server_name, context)
-            if answer is None and self._context is not context and isinstance(conn.config, ServerConfig):
-                answer = self._context._server_config_after(conn.config)
+        if isinstance(decision, CertificateDecision):
+            try:
+                if decision.role is Role.CLIENT:
+                    answer = self._choose_certificate(decision)
+                else:
+                    answer = self._choose_context(conn, decision)
+            except BaseException:
+                # Of the application's own callbacks: the peer is refused, and the caller gets what was raised.
+                conn.on_failure(ApplicationRefusal(AlertDescription.HANDSHAKE_FAILURE, "a callback raised"))
+                raise
         conn.resume(answer)
+
+    def _choose_certificate(self, request: CertificateDecision) -> object:
+        callback = self._context.client_certificate_callback
+        chosen = None if callback is None else callback(self, request)
+        if chosen is None or isinstance(chosen, Credential):
+            return chosen
+        return load_credential(*chosen) if isinstance(chosen, tuple) else load_credential(chosen)
+
+    def _choose_context(self, conn: Connection, decision: CertificateDecision) -> object:
+        context = self._context
+        if context.client_hello_callback is not None and decision.client_hello is not None:
+            alert = context.client_hello_callback(self, ClientHelloInfo(decision.client_hello))
+            if alert is not None:
+                return ApplicationRefusal(int(alert) & 0xFF, "client_hello_callback refused the client")
+        if context.sni_callback is not None:
+            refusal = self._ask_sni_callback(context.sni_callback, decision.server_name, context)
+            if refusal is not None:
+                return refusal
+        if self._context is not context and isinstance(conn.config, ServerConfig):
+            return self._context._server_config_after(conn.config)
+        return None
 
     def _ask_sni_callback(self, callback: Any, server_name: str | None, context: SSLContext) -> object:
         """None to go on, or the exception that refuses."""

@@ -27,6 +27,7 @@ from tlsocket.extensions.key_exchange import (
 from tlsocket.extensions.negotiation import (
     COOKIE,
     MAX_EARLY_DATA_SIZE,
+    MAX_FRAGMENT_LENGTH,
     OFFERED_VERSIONS,
     RECORD_SIZE_LIMIT,
     SELECTED_VERSION,
@@ -70,6 +71,7 @@ class ClientHelloExtensions(ExtensionBlock):
     psk_key_exchange_modes: tuple[int, ...] | None = None
     key_share: tuple[KeyShareEntry, ...] | None = None
     record_size_limit: int | None = None
+    max_fragment_length: int | None = None
     post_handshake_auth: bool = False
     early_data: bool = False
     pre_shared_key: bytes | None = None
@@ -94,6 +96,7 @@ class ClientHelloExtensions(ExtensionBlock):
         int(E.PSK_KEY_EXCHANGE_MODES): ("psk_key_exchange_modes", PSK_KEY_EXCHANGE_MODES),
         int(E.KEY_SHARE): ("key_share", CLIENT_SHARES),
         int(E.RECORD_SIZE_LIMIT): ("record_size_limit", RECORD_SIZE_LIMIT),
+        int(E.MAX_FRAGMENT_LENGTH): ("max_fragment_length", MAX_FRAGMENT_LENGTH),
         int(E.POST_HANDSHAKE_AUTH): ("post_handshake_auth", EMPTY),
         int(E.EARLY_DATA): ("early_data", EMPTY),
         int(E.PRE_SHARED_KEY): ("pre_shared_key", RAW),
@@ -138,6 +141,7 @@ class Tls12ServerHelloExtensions(ExtensionBlock):
     alpn: bytes | None = None
     status_request: bool = False
     record_size_limit: int | None = None
+    max_fragment_length: int | None = None
 
     vector: ClassVar[str] = "ServerHello.extensions"
     forbidden: ClassVar[frozenset[int]] = forbidden_in(Placement.SH12)
@@ -150,6 +154,7 @@ class Tls12ServerHelloExtensions(ExtensionBlock):
         int(E.APPLICATION_LAYER_PROTOCOL_NEGOTIATION): ("alpn", SELECTED_PROTOCOL),
         int(E.STATUS_REQUEST): ("status_request", EMPTY),
         int(E.RECORD_SIZE_LIMIT): ("record_size_limit", RECORD_SIZE_LIMIT),
+        int(E.MAX_FRAGMENT_LENGTH): ("max_fragment_length", MAX_FRAGMENT_LENGTH),
     }
 
 
@@ -178,6 +183,7 @@ class EncryptedExtensionsExtensions(ExtensionBlock):
     supported_groups: tuple[int, ...] | None = None
     alpn: bytes | None = None
     record_size_limit: int | None = None
+    max_fragment_length: int | None = None
     early_data: bool = False
 
     vector: ClassVar[str] = "EncryptedExtensions.extensions"
@@ -187,6 +193,7 @@ class EncryptedExtensionsExtensions(ExtensionBlock):
         int(E.SUPPORTED_GROUPS): ("supported_groups", NAMED_GROUP_LIST),
         int(E.APPLICATION_LAYER_PROTOCOL_NEGOTIATION): ("alpn", SELECTED_PROTOCOL),
         int(E.RECORD_SIZE_LIMIT): ("record_size_limit", RECORD_SIZE_LIMIT),
+        int(E.MAX_FRAGMENT_LENGTH): ("max_fragment_length", MAX_FRAGMENT_LENGTH),
         int(E.EARLY_DATA): ("early_data", EMPTY),
     }
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from tlsocket import clock, events
-from tlsocket.config import ClientConfig, Credential, DecisionKind, Role, VerifiedPath
+from tlsocket.config import ClientConfig, Credential, DecisionKind, Role, ServerConfig, VerifiedPath
 from tlsocket.crypto import signatures
 from tlsocket.crypto.certificates import (
     certificate_public_key,
@@ -20,7 +20,7 @@ from tlsocket.crypto.certificates import (
     parse_certificate,
     shared_der,
 )
-from tlsocket.crypto.constant_time import same_secret
+from tlsocket.crypto.comparison import equal
 from tlsocket.errors import (
     CertificateReason,
     CertificateRejected,
@@ -29,12 +29,13 @@ from tlsocket.errors import (
     Reason,
     detached,
 )
+from tlsocket.extensions import CertificateRequestExtensions
 from tlsocket.handshake.decisions import SignatureDecision, Suspended, VerdictDecision
 from tlsocket.handshake.machine import Handshake
 from tlsocket.handshake.proofs import AuthenticatedPeer, CertificateAccepted, FinishedValid, SignatureValid
 from tlsocket.handshake.states import State
 from tlsocket.key_schedule import TrafficSecret
-from tlsocket.messages import Certificate, CertificateVerify, Finished
+from tlsocket.messages import Certificate, CertificateEntry, CertificateRequest, CertificateVerify, Finished
 from tlsocket.registry import describe
 from tlsocket.registry.signature_schemes import SignatureScheme
 
@@ -43,6 +44,7 @@ __all__ = [
     "add_certificate",
     "add_certificate_verify",
     "add_finished",
+    "certificate_request",
     "receive_certificate",
     "receive_certificate_list",
     "request_signature",
@@ -143,7 +145,7 @@ def verify_finished(hs: Handshake[Any], message: Finished, raw: bytes, secret: T
     """The peer's Finished, under the peer's handshake secret (RFC 9846 section 4.5.3)."""
     if secret is None:
         raise InternalError(detail="Finished without a handshake secret")
-    if not same_secret(secret.verify_data(hs.transcript.digest()), message.verify_data):
+    if not equal(message.verify_data, secret.verify_data(hs.transcript.digest())):
         raise PeerMisbehaved(Reason.BAD_FINISHED)
     hs.transcript.add(raw)
     if hs.on_event is not None:
@@ -154,17 +156,34 @@ def verify_finished(hs: Handshake[Any], message: Finished, raw: bytes, secret: T
 # Our own
 
 
-def add_certificate(hs: Handshake[Any], credential: Credential | None) -> None:
-    """Put our Certificate into the flight; None: the empty list of a client that declines."""
+def add_certificate(hs: Handshake[Any], credential: Credential | None, context: bytes = b"") -> None:
+    """Put our Certificate into the flight; None: the empty list of a client that declines.
+
+    `context` is the certificate_request_context, empty but after the handshake.
+    """
     flight = hs.flight
     if flight is None:
         raise InternalError(detail="no flight")
-    flight.add(_EMPTY_CERTIFICATE if credential is None else credential.certificate_message)
+    if context:
+        chain = () if credential is None else credential.certificate_chain
+        flight.add(Certificate(context, tuple(CertificateEntry(der) for der in chain)).encode())
+    else:
+        flight.add(_EMPTY_CERTIFICATE if credential is None else credential.certificate_message)
     if hs.on_event is not None:
         hs.on_event(events.CertificateSent(() if credential is None else credential.certificate_chain))
 
 
 _EMPTY_CERTIFICATE = Certificate(b"", ()).encode()
+
+
+def certificate_request(config: ServerConfig, context: bytes) -> bytes:
+    """A CertificateRequest, encoded; `context` is empty in the handshake and unique after it."""
+    extensions = CertificateRequestExtensions(
+        signature_algorithms=config.signature_schemes,
+        signature_algorithms_cert=config.signature_schemes_cert,
+        certificate_authorities=config.certificate_authorities or None,
+    )
+    return CertificateRequest(context, extensions).encode()
 
 
 def request_signature(hs: Handshake[Any], credential: Credential, scheme: int) -> bytes | SignatureDecision:

@@ -13,7 +13,7 @@ from tlsocket import events
 from tlsocket.config import Credential, DecisionKind, Role
 from tlsocket.crypto import signatures
 from tlsocket.crypto.certificates import certificate_kind
-from tlsocket.crypto.constant_time import same_secret
+from tlsocket.crypto.comparison import equal
 from tlsocket.errors import InternalError, PeerMisbehaved, Reason
 from tlsocket.handshake.decisions import SignatureDecision
 from tlsocket.handshake.machine_tls12 import Tls12Handshake
@@ -76,7 +76,7 @@ def verify_finished(hs: Tls12Handshake[Any], message: Finished, raw: bytes) -> F
         raise InternalError(detail="Finished without a main secret")
     of_client = hs.role is Role.SERVER
     expected = hs.main_secret12.verify_data(client=of_client, transcript_hash=hs.transcript.digest())
-    if not same_secret(expected, message.verify_data):
+    if not equal(message.verify_data, expected):
         raise PeerMisbehaved(Reason.BAD_FINISHED)
     if of_client:
         hs.tls_unique = expected

@@ -80,6 +80,9 @@ def _template(config: ClientConfig, server_name: str | None) -> Template:
             key_share=entries if tls13 else None,
             alpn=config.alpn_protocols or None,
             certificate_authorities=config.certificate_authorities or None,
+            post_handshake_auth=config.post_handshake_auth,
+            record_size_limit=config.record_size_limit,
+            max_fragment_length=config.max_fragment_length,
         ),
     )
     encoded = hello.encode()

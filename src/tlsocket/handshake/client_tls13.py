@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tlsocket import record
-from tlsocket.config import ClientConfig, Credential, DecisionKind, Role
+from tlsocket.config import ClientConfig, Credential, Role
 from tlsocket.crypto.groups import KeyShare, generate, generate_shares
 from tlsocket.crypto.randomness import random_bytes
 from tlsocket.crypto.suites import TLS13_SUITES, CipherSuite
@@ -33,11 +33,12 @@ from tlsocket.handshake.authentication import (
     verify_signature,
 )
 from tlsocket.handshake.client_hello import Template, hello_again, template_for
-from tlsocket.handshake.credentials import acceptable_schemes, scheme_for, select_client_credential
-from tlsocket.handshake.decisions import CertificateDecision, SignatureDecision, Suspended
+from tlsocket.handshake.credentials import choose_client_credential, credential_decided
+from tlsocket.handshake.decisions import SignatureDecision, Suspended
 from tlsocket.handshake.flight import Flight
 from tlsocket.handshake.machine import Handshake
 from tlsocket.handshake.proofs import AuthenticatedPeer, FinishedValid
+from tlsocket.handshake.sizes import heed_size_limits
 from tlsocket.handshake.states import ClientState, State
 from tlsocket.key_schedule import EarlySecret
 from tlsocket.messages import (
@@ -105,6 +106,11 @@ class ClientHandshake(Handshake[ClientConfig]):
     def started(self) -> bool:
         """Whether the ClientHello was made."""
         return self.state is not ClientState.START
+
+    @property
+    def late_authentication(self) -> bool:
+        """Whether we offered to authenticate after the handshake (RFC 9846 section 4.3.6)."""
+        return self.config.post_handshake_auth
 
     def start(self) -> None:
         """Queue the ClientHello."""
@@ -286,6 +292,8 @@ def _on_encrypted_extensions(hs: ClientHandshake, message: EncryptedExtensions, 
     if extensions.alpn is not None and extensions.alpn not in hs.config.alpn_protocols:
         raise PeerMisbehaved(Reason.APPLICATION_PROTOCOL_NOT_OFFERED, repr(extensions.alpn))
     hs.alpn = extensions.alpn
+    if extensions.record_size_limit is not None or extensions.max_fragment_length is not None:
+        heed_size_limits(hs, extensions)
     hs.transcript.add(raw)
     if hs.on_event is not None:
         hs.on_event(EncryptedExtensionsReceived(hs.alpn))
@@ -307,33 +315,14 @@ def _on_certificate_request(hs: ClientHandshake, message: CertificateRequest, ra
     authorities = extensions.certificate_authorities or ()
     if hs.on_event is not None:
         hs.on_event(CertificateRequested(False, authorities))
-    if hs.asks(DecisionKind.CERTIFICATE):
-        schemes = extensions.signature_algorithms
-        return Suspended(CertificateDecision(Role.CLIENT, hs.server_name, schemes, authorities), _credential_decided)
-    usable = acceptable_schemes(hs.config, extensions.signature_algorithms)
-    found = select_client_credential(
-        hs.config.credentials,
-        ours=usable,
-        schemes=usable,
-        schemes_cert=extensions.signature_algorithms_cert or extensions.signature_algorithms,
-        authorities=authorities,
-    )
-    if found is not None:
-        hs.credential, hs.signature_scheme = found
-    return ClientState.WAIT_CERT
+    decision = choose_client_credential(hs, extensions)
+    return ClientState.WAIT_CERT if decision is None else Suspended(decision, _credential_decided)
 
 
 def _credential_decided(hs: ClientHandshake, answer: Credential | None) -> State:
-    if answer is not None:
-        request = hs.certificate_request
-        theirs = () if request is None else request.extensions.signature_algorithms or ()
-        usable = acceptable_schemes(hs.config, theirs)
-        scheme = scheme_for(answer, usable, usable)
-        if scheme is None:
-            raise PeerIncompatible(
-                Reason.NO_COMMON_SIGNATURE_SCHEME, "the chosen credential cannot sign for this server"
-            )
-        hs.credential, hs.signature_scheme = answer, scheme
+    if hs.certificate_request is None:
+        raise InternalError(detail="no CertificateRequest")
+    credential_decided(hs, answer, hs.certificate_request.extensions)
     return ClientState.WAIT_CERT
 
 

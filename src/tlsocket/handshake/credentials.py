@@ -10,10 +10,13 @@ Not here: loading keys and certificates (`tlsocket.dropin`, `tlsocket.pki`).
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Protocol
 
-from tlsocket.config import ClientConfig, Credential, ServerConfig
+from tlsocket.config import ClientConfig, Credential, DecisionKind, Role, ServerConfig
 from tlsocket.crypto.certificates import parse_certificate
 from tlsocket.errors import PeerIncompatible, Reason, TLSError
+from tlsocket.extensions import CertificateRequestExtensions
+from tlsocket.handshake.decisions import CertificateDecision
 from tlsocket.registry import describe
 from tlsocket.registry.signature_schemes import SignatureScheme
 
@@ -22,6 +25,8 @@ __all__ = [
     "acceptable_schemes",
     "best",
     "candidates_for",
+    "choose_client_credential",
+    "credential_decided",
     "no_scheme",
     "scheme_for",
     "select_client_credential",
@@ -109,6 +114,47 @@ def select_client_credential(
 ) -> tuple[Credential, int] | None:
     """The credential to answer a CertificateRequest with; None: decline."""
     return best(credentials, ours, schemes, schemes_cert, authorities)
+
+
+class _Client(Protocol):
+    """A client that was asked for its certificate, in the handshake or after it."""
+
+    config: ClientConfig
+    server_name: str | None
+    credential: Credential | None
+    signature_scheme: int
+
+    def asks(self, kind: DecisionKind) -> bool: ...
+
+
+def choose_client_credential(hs: _Client, asked: CertificateRequestExtensions) -> CertificateDecision | None:
+    """Settle on the credential for a CertificateRequest, or return the decision that brings it."""
+    config = hs.config
+    theirs, authorities = asked.signature_algorithms or (), asked.certificate_authorities or ()
+    if hs.asks(DecisionKind.CERTIFICATE):
+        return CertificateDecision(Role.CLIENT, hs.server_name, theirs, authorities)
+    usable = acceptable_schemes(config, theirs)
+    found = select_client_credential(
+        config.credentials,
+        ours=usable,
+        schemes=usable,
+        schemes_cert=asked.signature_algorithms_cert or theirs,
+        authorities=authorities,
+    )
+    if found is not None:
+        hs.credential, hs.signature_scheme = found
+    return None
+
+
+def credential_decided(hs: _Client, answer: Credential | None, asked: CertificateRequestExtensions) -> None:
+    """The application has answered; None declines."""
+    if answer is None:
+        return
+    usable = acceptable_schemes(hs.config, asked.signature_algorithms or ())
+    scheme = scheme_for(answer, usable, usable)
+    if scheme is None:
+        raise PeerIncompatible(Reason.NO_COMMON_SIGNATURE_SCHEME, "the chosen credential cannot sign for this server")
+    hs.credential, hs.signature_scheme = answer, scheme
 
 
 def best(

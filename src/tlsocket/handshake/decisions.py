@@ -13,6 +13,7 @@ from typing import Any, ClassVar, TypeAlias
 
 from tlsocket.config import Credential, DecisionKind, Role, ServerConfig, VerifiedPath
 from tlsocket.handshake.states import State
+from tlsocket.messages import ClientHello
 
 __all__ = ["CertificateDecision", "Decision", "SignatureDecision", "Suspended", "VerdictDecision"]
 
@@ -41,6 +42,8 @@ class CertificateDecision:
     alpn_protocols: tuple[bytes, ...] = ()
     cipher_suites: tuple[int, ...] = ()
     """What the client offered; empty when we are the client."""
+    client_hello: ClientHello | None = None
+    """All that the client offered; None when we are the client."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,12 @@ class Flight:
         """Transcript-Hash up to and including the last message added."""
         return self._transcript.digest()
 
+    def take(self) -> bytes:
+        """The whole flight, for whoever sends it otherwise."""
+        whole = b"".join(self._messages)
+        self._messages.clear()
+        return whole
+
     def send(self, writer: RecordWriter) -> None:
         """Queue the whole flight."""
-        writer.queue(ContentType.HANDSHAKE, b"".join(self._messages))
-        self._messages.clear()
+        writer.queue(ContentType.HANDSHAKE, self.take())

@@ -266,7 +266,8 @@ class Handshake(Generic[C]):
         )
         post_handshake = PostHandshake(
             role=self.role,
-            budgets=self.config.budgets,
+            config=self.config,
+            transcript=self.transcript if self.late_authentication else None,
             negotiated=negotiated,
             send_secret=secrets.client if is_client else secrets.server,
             receive_secret=secrets.server if is_client else secrets.client,
@@ -281,6 +282,11 @@ class Handshake(Generic[C]):
         if self.on_event is not None:
             self.on_event(HandshakeCompleted(self.role, negotiated))
         return self.connected_state
+
+    @property
+    def late_authentication(self) -> bool:
+        """Whether the client offered to authenticate after the handshake (RFC 9846 section 4.3.6)."""
+        return False
 
     def prepare_to_fail(self) -> None:
         """Before the fatal alert is queued: see to the key that it is sent under."""

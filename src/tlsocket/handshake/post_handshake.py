@@ -1,4 +1,5 @@
-"""What a connection is after its handshake: KeyUpdate, session tickets, exporters (RFC 9846 sections 4.7 and 7.5).
+"""What a connection is after its handshake: KeyUpdate, tickets, requests for a certificate, exporters (RFC 9846
+sections 4.7 and 7.5).
 
 `Tls12PostHandshake` is the same for TLS 1.2, which has less of it.
 
@@ -6,7 +7,7 @@
 writing thread (`update_keys`) at the same time: the sending secret belongs to whoever seals, and changes only in
 `SendingSecret.advance`, which the writer calls when the key's turn comes.
 
-Not here: post-handshake authentication, and using a ticket (both are not implemented); the keys themselves
+Not here: the messages of post-handshake authentication (`late_authentication`), the keys themselves
 (`tlsocket.record`).
 """
 
@@ -17,22 +18,25 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 from tlsocket import clock, messages, record
-from tlsocket.config import Budgets, Role
+from tlsocket.config import ClientAuthentication, ClientConfig, Role, ServerConfig
 from tlsocket.errors import ApiMisuse, InternalError, PeerMisbehaved, Reason
 from tlsocket.events import Event, KeysUpdated, Negotiated, TicketReceived
 from tlsocket.handshake.states import ClientState, ServerState
 from tlsocket.handshake.transitions import TRANSITIONS
 from tlsocket.key_schedule import ExporterSecret, ResumptionSecret, TrafficSecret
-from tlsocket.messages import KeyUpdate, NewSessionTicket
+from tlsocket.messages import CertificateRequest, KeyUpdate, NewSessionTicket
 from tlsocket.record import Protection, RecordReader, RecordWriter
 from tlsocket.registry.content_types import HandshakeType
 from tlsocket.registry.versions import ProtocolVersion
+from tlsocket.transcript import Transcript
 
 if TYPE_CHECKING:
+    from tlsocket.handshake.late_authentication import LateClientAuthentication, LateServerAuthentication
     from tlsocket.key_schedule.tls12 import MainSecret12
 
 __all__ = ["PostHandshake", "SendingSecret", "Ticket", "Tls12PostHandshake"]
 
+_BETWEEN_MESSAGES = (ServerState.WAIT_CERT, ClientState.CONNECTED)
 _SEVEN_DAYS = 604800
 
 _KEY_UPDATE = {request: KeyUpdate(request).encode() for request in (False, True)}
@@ -77,6 +81,7 @@ class Tls12PostHandshake:
     can_update_keys: ClassVar[bool] = False
     version: ClassVar[int] = ProtocolVersion.TLS_1_2.value
     tickets: ClassVar[tuple[Ticket, ...]] = ()
+    authentication: ClassVar[None] = None
 
     def __init__(self, *, role: Role, exporter: MainSecret12, tls_unique: bytes | None) -> None:
         self._role = role
@@ -100,21 +105,34 @@ class Tls12PostHandshake:
         """TLS 1.2 changes keys by renegotiation only, which is not built."""
         raise ApiMisuse(detail="TLS 1.2 has no KeyUpdate")
 
+    def request_certificate(
+        self, reader: RecordReader, writer: RecordWriter, on_event: Callable[[Event], None] | None
+    ) -> None:
+        """TLS 1.2 asks again by renegotiation only, which is not built."""
+        raise ApiMisuse(Reason.WRONG_SSL_VERSION, "TLS 1.2 has no authentication after the handshake")
+
+    def take_answered(self) -> None:
+        """There is nothing to answer."""
+
 
 class PostHandshake:
     """The secrets, tickets and counters of an established connection."""
 
     __slots__ = (
         "_budgets",
+        "_config",
         "_key_updates",
         "_last_message",
         "_negotiated",
         "_protection",
         "_receive_secret",
         "_requested",
+        "_requests",
         "_role",
         "_sending",
         "_tickets_seen",
+        "_transcript",
+        "authentication",
         "exporter",
         "resumption",
         "tickets",
@@ -128,7 +146,8 @@ class PostHandshake:
         self,
         *,
         role: Role,
-        budgets: Budgets,
+        config: ClientConfig | ServerConfig,
+        transcript: Transcript | None,
         negotiated: Negotiated,
         send_secret: TrafficSecret,
         receive_secret: TrafficSecret,
@@ -137,7 +156,11 @@ class PostHandshake:
         resumption: ResumptionSecret | None,
     ) -> None:
         self._role = role
-        self._budgets = budgets
+        self._config = config
+        self._budgets = config.budgets
+        self._transcript = transcript
+        self.authentication: LateClientAuthentication | LateServerAuthentication | None = None
+        """A request that waits: on a server for the client, on a client for the application's decision."""
         self._negotiated = negotiated
         self._sending = SendingSecret(send_secret)
         self._receive_secret = receive_secret
@@ -146,15 +169,20 @@ class PostHandshake:
         self._tickets_seen = 0
         self._last_message = 0
         self._requested = False
+        self._requests = 0
         self.exporter = exporter
         self.resumption = resumption
         self.tickets: tuple[Ticket, ...] = ()
 
     def receive(
         self, message: bytes, reader: RecordReader, writer: RecordWriter, on_event: Callable[[Event], None] | None
-    ) -> None:
-        """Take one whole post-handshake message."""
+    ) -> LateServerAuthentication | LateClientAuthentication | None:
+        """Take one whole post-handshake message; an authentication that it completed is returned."""
         kind = message[0]
+        # RFC 9846 section 4.7.2: other messages may come before the response, but not within it.
+        pending = self.authentication
+        if pending is not None and (kind == HandshakeType.CERTIFICATE or pending.state not in _BETWEEN_MESSAGES):
+            return self._receive_response(message)
         state = ClientState.CONNECTED if self._role is Role.CLIENT else ServerState.CONNECTED
         if kind not in TRANSITIONS[state]:
             if kind in (HandshakeType.CLIENT_HELLO, HandshakeType.HELLO_REQUEST):
@@ -167,15 +195,90 @@ class PostHandshake:
             self._receive_key_update(parsed, reader, writer, on_event)
         elif isinstance(parsed, NewSessionTicket):
             self._keep_ticket(parsed, on_event)
+        elif isinstance(parsed, CertificateRequest):
+            return self._answer_request(message, reader, writer, on_event)
         else:
             raise InternalError(detail=f"no handler for {type(parsed).__name__}")
+        return None
+
+    # Authentication (RFC 9846 section 4.7.2)
+
+    def request_certificate(
+        self, reader: RecordReader, writer: RecordWriter, on_event: Callable[[Event], None] | None
+    ) -> None:
+        """Ask the client for its certificate; ApiMisuse where that cannot be."""
+        from tlsocket.handshake.late_authentication import LateServerAuthentication
+
+        config = self._config
+        if not isinstance(config, ServerConfig):
+            raise ApiMisuse(Reason.NOT_SERVER, "only a server asks for a certificate")
+        if self._transcript is None:
+            raise ApiMisuse(Reason.EXTENSION_NOT_RECEIVED, "the client did not offer post_handshake_auth")
+        if self.authentication is not None:
+            raise ApiMisuse(Reason.REQUEST_PENDING, "one request at a time")
+        requirement = config.post_handshake_authentication
+        if requirement is ClientAuthentication.NONE:
+            requirement = config.client_authentication
+        if requirement is ClientAuthentication.NONE:
+            raise ApiMisuse(Reason.INVALID_CONFIGURATION, "client authentication is not configured")
+        request = LateServerAuthentication(config, reader, writer, on_event, self._transcript, requirement)
+        # The reading thread may have the response before this one goes on.
+        self.authentication = request
+        request.send()
+
+    def _receive_response(self, message: bytes) -> LateServerAuthentication | LateClientAuthentication | None:
+        from tlsocket.handshake.late_authentication import LateServerAuthentication
+
+        authentication = self.authentication
+        if not isinstance(authentication, LateServerAuthentication):
+            raise PeerMisbehaved(Reason.UNEXPECTED_MESSAGE, f"handshake message type {message[0]} in CONNECTED")
+        self._last_message = self._protection.sequence_number
+        if not authentication.take(message, self._receive_secret):
+            return None
+        self.authentication = None
+        return authentication
+
+    def _answer_request(
+        self,
+        message: bytes,
+        reader: RecordReader,
+        writer: RecordWriter,
+        on_event: Callable[[Event], None] | None,
+    ) -> LateClientAuthentication | None:
+        from tlsocket.handshake.late_authentication import LateClientAuthentication
+
+        config = self._config
+        # RFC 9846 section 4.7.2: "without having sent the "post_handshake_auth" extension MUST send an
+        # "unexpected_message" fatal alert".
+        if self._transcript is None or not isinstance(config, ClientConfig):
+            raise PeerMisbehaved(Reason.UNEXPECTED_MESSAGE, "CertificateRequest, but post_handshake_auth was not sent")
+        self._requests += 1
+        if self._requests > self._budgets.certificate_requests:
+            raise PeerMisbehaved(Reason.TOO_MANY_CERTIFICATE_REQUESTS)
+        if writer.close_notify_queued:
+            return None  # nothing more is sent
+        sending, name = self._sending, self._negotiated.server_name
+        authentication = LateClientAuthentication(
+            config, reader, writer, on_event, name, self._transcript, lambda: sending.secret
+        )
+        self.authentication = authentication
+        authentication.receive(message)
+        return self.take_answered()
+
+    def take_answered(self) -> LateClientAuthentication | None:
+        """The client's response, once the application has decided what it waited for."""
+        authentication = self.authentication
+        if authentication is None or authentication.suspended is not None or self._role is Role.SERVER:
+            return None
+        self.authentication = None
+        return authentication  # type: ignore[return-value]
 
     def _note_progress(self) -> None:
         # The budgets count messages in a row. The record layer does not report application data to us, but the
         # receiving key counts records: more than one since the last message means that something else came between.
         opened = self._protection.sequence_number
         if opened > self._last_message + 1:
-            self._key_updates = self._tickets_seen = 0
+            self._key_updates = self._tickets_seen = self._requests = 0
         self._last_message = opened
 
     def _receive_key_update(

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from tlsocket import record
 from tlsocket.config import ClientAuthentication, Credential, DecisionKind, Role, ServerConfig
-from tlsocket.crypto.constant_time import same_secret
+from tlsocket.crypto.comparison import equal
 from tlsocket.crypto.groups import respond
 from tlsocket.crypto.randomness import random_bytes
 from tlsocket.errors import InternalError, PeerIncompatible, PeerMisbehaved, Reason
@@ -29,7 +29,6 @@ from tlsocket.events import (
     ServerHelloSent,
 )
 from tlsocket.extensions import (
-    CertificateRequestExtensions,
     ClientHelloExtensions,
     EncryptedExtensionsExtensions,
     HelloRetryRequestExtensions,
@@ -40,6 +39,7 @@ from tlsocket.handshake.authentication import (
     add_certificate,
     add_certificate_verify,
     add_finished,
+    certificate_request,
     receive_certificate,
     request_signature,
     verify_finished,
@@ -57,12 +57,12 @@ from tlsocket.handshake.negotiation import (
     select_version,
 )
 from tlsocket.handshake.proofs import AnonymousPeer
+from tlsocket.handshake.sizes import Sizes, answer_size_limits
 from tlsocket.handshake.states import ServerState, State
 from tlsocket.key_schedule import EarlySecret
 from tlsocket.messages import (
     HELLO_RETRY_REQUEST_RANDOM,
     Certificate,
-    CertificateRequest,
     CertificateVerify,
     ClientHello,
     EncryptedExtensions,
@@ -105,6 +105,11 @@ class ServerHandshake(Handshake[ServerConfig]):
         self.signature_scheme = 0
         self.encrypted_extensions = b""
 
+    @property
+    def late_authentication(self) -> bool:
+        """Whether the client offered to authenticate after the handshake (RFC 9846 section 4.3.6)."""
+        return self.hello is not None and self.hello.extensions.post_handshake_auth
+
 
 # START
 
@@ -118,6 +123,8 @@ def _on_client_hello(hs: ServerHandshake, message: ClientHello, raw: bytes) -> S
         return take_over(hs, message, raw)
     hs.reader.change_cipher_spec_allowed = True
     _check_client_hello(message)
+    if len(message.extensions.present) > hs.config.budgets.extensions:
+        raise PeerMisbehaved(Reason.TOO_MANY_EXTENSIONS, str(len(message.extensions.present)))
     if hs.retried_hello is not None:
         _check_second_hello(hs, hs.retried_hello, message)
     hs.hello = message
@@ -163,7 +170,7 @@ _MAY_CHANGE = frozenset({ExtensionType.PADDING})
 def _check_second_hello(hs: ServerHandshake, first: ClientHello, second: ClientHello) -> None:
     """RFC 9846 section 4.2.2: "the same ClientHello without modification, except as follows"."""
     sent = hs.cookie
-    if sent is not None and not same_secret(sent, second.extensions.cookie or b""):
+    if sent is not None and not equal(sent, second.extensions.cookie or b""):
         raise PeerMisbehaved(Reason.COOKIE_MISMATCH)
     if sent is None and second.extensions.cookie is not None:
         raise PeerMisbehaved(Reason.COOKIE_MISMATCH, "no cookie was sent")
@@ -207,6 +214,7 @@ def _select_parameters(hs: ServerHandshake) -> State | Suspended:
                 certificate_authorities=extensions.certificate_authorities or (),
                 alpn_protocols=extensions.alpn or (),
                 cipher_suites=hello.cipher_suites,
+                client_hello=hello,
             )
             return Suspended(decision, _certificate_decided)
     return _negotiate(hs, hello)
@@ -228,6 +236,7 @@ class _Plan(NamedTuple):
     signature_scheme: int
     alpn: bytes | None
     encrypted_extensions: bytes
+    sizes: Sizes | None
 
 
 def _negotiate(hs: ServerHandshake, hello: ClientHello) -> State:
@@ -246,12 +255,16 @@ def _negotiate(hs: ServerHandshake, hello: ClientHello) -> State:
         extensions.signature_algorithms_cert,
         extensions.certificate_authorities,
         extensions.alpn,
+        extensions.record_size_limit,
+        extensions.max_fragment_length,
     )
     if chosen is None:
         plan = remember(config, key, lambda: _plan(config, hello.cipher_suites, shares, extensions, None))
     else:
         plan = _plan(config, hello.cipher_suites, shares, extensions, chosen)
-    choice, hs.credential, hs.signature_scheme, hs.alpn, hs.encrypted_extensions = plan
+    choice, hs.credential, hs.signature_scheme, hs.alpn, hs.encrypted_extensions, sizes = plan
+    if sizes is not None:
+        sizes.apply(hs)
     hs.choice = choice
     hs.suite = choice.cipher_suite
     hs.common_cipher_suites = choice.common_cipher_suites
@@ -273,8 +286,11 @@ def _plan(
     # RFC 6066 section 3: a server that used the name to choose its certificate says so with an empty server_name.
     name = extensions.server_name
     used = name is not None and serves_name(credential, name)
-    message = EncryptedExtensions(EncryptedExtensionsExtensions(alpn=alpn, server_name=used)).encode()
-    return _Plan(choice, credential, scheme, alpn, message)
+    sizes, limit, length = answer_size_limits(config, extensions)
+    answer = EncryptedExtensionsExtensions(
+        alpn=alpn, server_name=used, record_size_limit=limit, max_fragment_length=length
+    )
+    return _Plan(choice, credential, scheme, alpn, EncryptedExtensions(answer).encode(), sizes)
 
 
 def _select_credential(
@@ -398,18 +414,9 @@ def _add_certificate_request(hs: ServerHandshake, flight: Flight) -> None:
     config = hs.config
     if config.client_authentication is ClientAuthentication.NONE:
         return
-    flight.add(remember(config, "certificate_request", lambda: _certificate_request(config)))
+    flight.add(remember(config, "certificate_request", lambda: certificate_request(config, b"")))
     if hs.on_event is not None:
         hs.on_event(CertificateRequested(True, config.certificate_authorities))
-
-
-def _certificate_request(config: ServerConfig) -> bytes:
-    extensions = CertificateRequestExtensions(
-        signature_algorithms=config.signature_schemes,
-        signature_algorithms_cert=config.signature_schemes_cert,
-        certificate_authorities=config.certificate_authorities or None,
-    )
-    return CertificateRequest(b"", extensions).encode()
 
 
 def _finish_server_flight(hs: ServerHandshake, signature: bytes) -> State:

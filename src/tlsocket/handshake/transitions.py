@@ -43,6 +43,8 @@ TRANSITIONS: Mapping[State, Mapping[int, frozenset[State]]] = {
     _C.CONNECTED: {
         _T.NEW_SESSION_TICKET: frozenset({_C.CONNECTED}),
         _T.KEY_UPDATE: frozenset({_C.CONNECTED}),
+        # Where post_handshake_auth was offered; the server's side is the rows from WAIT_CERT on, once more.
+        _T.CERTIFICATE_REQUEST: frozenset({_C.CONNECTED}),
     },
     # Server of TLS 1.3 (appendix A.2)
     _S.START: {_T.CLIENT_HELLO: frozenset({_S.RECVD_CH, _S12.RECVD_CH})},

@@ -158,25 +158,38 @@ def _name_part(kind: FindType, value: Any) -> Test:
 
 
 def _whole_name(kind: FindType, value: Any) -> Test:
-    wanted = _names(value)
+    from tlsocket.pki.names.comparison import normalized
+
+    wanted = _name_keys(value)
     if kind is FindType.ISSUER_DISTINGUISHED_NAME:
-        return lambda entry: entry.certificate.issuer in wanted
-    return lambda entry: entry.certificate.subject in wanted
+        return lambda entry: normalized(entry.certificate.issuer) in wanted
+    return lambda entry: normalized(entry.certificate.subject) in wanted
 
 
-def _names(value: Any) -> list[x509.Name]:
-    """The names that `value` may mean: text is read from both ends, as programs differ in which comes first."""
+def _name_keys(value: Any) -> set[bytes]:
+    """Keys (RFC 5280 section 7.1) of the names that `value` may mean.
+
+    Text is read in every spelling that fits and from both ends, as programs differ in which comes first.
+    """
+    from tlsocket.pki.names import Dialect, DistinguishedName, NameSyntaxError
+    from tlsocket.pki.names.comparison import normalized
+
     if isinstance(value, x509.Name):
-        return [value]
-    if hasattr(value, "to_x509"):
-        return [value.to_x509()]
-    try:
-        name = x509.Name.from_rfc4514_string(_text(value))
-    except ValueError:
-        raise BadFindValue(
-            f"{value!r:.80} is not a distinguished name", 'give one such as "CN=example,O=Example"'
-        ) from None
-    return [name, x509.Name(reversed(name.rdns))]
+        return {normalized(value)}
+    if isinstance(value, DistinguishedName):
+        return {value.key}
+    keys: set[bytes] = set()
+    failure = ""
+    for dialect in (Dialect.RFC4514, Dialect.WINDOWS, Dialect.OPENSSL):
+        for turned in (False, True):
+            try:
+                name = DistinguishedName.parse(_text(value), dialect, reversed_order=turned, enforce_limits=False)
+                keys.add(name.key)
+            except NameSyntaxError as error:
+                failure = failure or str(error)
+    if not keys:
+        raise BadFindValue(f"not a distinguished name: {failure}"[:300], 'give one such as "CN=example,O=Example"')
+    return keys
 
 
 def _serial_number(_: FindType, value: Any) -> Test:

@@ -21,7 +21,6 @@ from tlsocket import clock
 from tlsocket.pki.certificates import PARSE_ERRORS, certificate_der, describe_certificate
 from tlsocket.pki.errors import PasswordRequired
 from tlsocket.pki.formats.contents import Contents, Item
-from tlsocket.pki.formats.pbes2 import private_key_text
 from tlsocket.pki.formats.reading import read_contents
 from tlsocket.pki.keys import (
     KeySource,
@@ -29,6 +28,7 @@ from tlsocket.pki.keys import (
     PrivateKey,
     check_key_fits,
     load_private_key,
+    private_key_pem,
     public_key_info,
 )
 from tlsocket.pki.stores.composition import layers_of
@@ -321,7 +321,10 @@ class CertificateStore:
         layer.grant(entry.thumbprint, _group_id(group))
 
     def distrust(self, target: Target) -> StoreEntry:
-        """Put a certificate into DISALLOWED at this location, where it wins over all (a PKCS #12 file: this process's)."""
+        """Put a certificate into DISALLOWED at this location, where it wins over everything.
+
+        A PKCS #12 file has none beside it; then it is this process's location.
+        """
         certificate = (
             target if isinstance(target, x509.Certificate) else self._required(_thumbprint(target)).certificate
         )
@@ -507,8 +510,8 @@ class CertificateStore:
         if isinstance(self._own, Pkcs12Layer):
             from tlsocket.pki.formats.pkcs12 import ITERATIONS
 
-            return private_key_text(key, data, iterations=ITERATIONS)
-        return private_key_text(key, data)
+            return private_key_pem(key, data, rounds=ITERATIONS)
+        return private_key_pem(key, data)
 
     def _existing_key(self, snapshot: Snapshot) -> bytes | None:
         for record in snapshot.records.values():

@@ -154,11 +154,12 @@ class TransactionFolder:
             if len(renames) + len(removed) > 1:
                 files.remove_file(os.path.join(self.path, _JOURNAL))
         except OSError as error:
+            if committed:
+                cause = OSError(error.errno, error.strerror or str(error))
+                remedy = "the change is made, and the next one that succeeds will tidy up; check the disk"
+                raise FileUnavailable(self.path, cause, remedy) from None
             if isinstance(error, FileUnavailable):
                 raise
-            if committed:
-                remedy = "the change is made, and the next one that succeeds will tidy up"
-                raise FileUnavailable(self.path, error, remedy) from None
             raise cannot_write(self.path, error) from None
         finally:
             if not committed:

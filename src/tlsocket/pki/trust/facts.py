@@ -68,7 +68,7 @@ _USUAL_CONSTRAINTS: dict[bytes, tuple[bool, int | None]] = {
     bytes.fromhex("30030101ff"): (True, None),
     bytes.fromhex("30060101ff020100"): (True, 0),
 }
-_SINGLE_USAGES = {
+_SINGLE_USAGES: dict[bytes, tuple[bytes, ...]] = {
     bytes.fromhex("300a06082b06010505070301"): (bytes.fromhex("2b06010505070301"),),
     bytes.fromhex("300a06082b06010505070302"): (bytes.fromhex("2b06010505070302"),),
 }
@@ -209,7 +209,7 @@ class CertificateFacts:
                 self._read_authority_key_identifier(value)
         found = extensions.get(EXTENDED_KEY_USAGE)
         if found is not None:
-            usages = _SINGLE_USAGES.get(found[1])
+            usages: tuple[bytes, ...] | None = _SINGLE_USAGES.get(found[1])
             if usages is None:
                 usages = tuple([der_.split(item)[1] for item in der_.elements(_content(found[1], 0x30))])
             self.extended_key_usage = usages

@@ -151,7 +151,7 @@ def _ip(name: bytes, base: bytes, excluding: bool) -> bool:
     if len(name) not in (4, 16):
         raise _UnsupportedSyntax(53, "an IP address in it is neither of version 4 nor of version 6")
     if len(base) not in (8, 32):
-        raise _UnsupportedSyntax(52, "its constraint on IP addresses is not an address and a mask")
+        raise _UnsupportedSyntax(53, "its constraint on IP addresses is not an address and a mask")
     size = len(base) // 2
     if len(name) != size:
         return False

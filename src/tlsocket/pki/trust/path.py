@@ -119,13 +119,13 @@ class Search:
             if current.self_issued:
                 return  # what would follow could only be a namesake
         for issuer in self._candidates(current):
-            self._steps += 1
-            if self._steps > self._budget.steps:
-                raise BudgetExceeded("certificates tried as issuers")
             if any(
                 issuer.public_key_info == known.public_key_info and issuer.subject == known.subject for known in path
             ):
                 continue  # the same authority again: a loop
+            self._steps += 1
+            if self._steps > self._budget.steps:
+                raise BudgetExceeded("certificates tried as issuers")
             if not self._signed(current, issuer):
                 why = Stop.WRONG_KEY if identifiers_differ(current, issuer) else Stop.BAD_SIGNATURE
                 self._note(DeadEnd(tuple(path), why, issuer))
