@@ -276,6 +276,8 @@ class SSLContext(Callbacks, Preferences, Limits, ResumptionSettings):
             "verifier": None if self._verify_mode == CERT_NONE else self._peer_verifier(),
             "middlebox_compatibility": bool(self._options & OP_ENABLE_MIDDLEBOX_COMPAT),
             "key_log": self._key_log,
+            "budgets": self._budgets,
+            "record_size_limit": self._record_size_limit,
         }
 
     def _changed(self) -> None:
@@ -332,8 +334,6 @@ class SSLContext(Callbacks, Preferences, Limits, ResumptionSettings):
                 # As OpenSSL's callback in `ssl` does: without a common protocol the connection goes on without one.
                 alpn_strict=False,
                 client_authentication=_AUTHENTICATION[CERT_NONE if late else self._verify_mode],
-                budgets=self._budgets,
-                record_size_limit=self._record_size_limit,
                 certificate_authorities=self._authority_names(),
                 post_handshake_authentication=_AUTHENTICATION[self._verify_mode if late else CERT_NONE],
                 prefer_server_order=bool(self._options & OP_CIPHER_SERVER_PREFERENCE),
