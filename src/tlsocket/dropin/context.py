@@ -311,8 +311,6 @@ class SSLContext(Callbacks, Preferences, Limits, ResumptionSettings):
                 signature_schemes=self._server_schemes or _ALL_SCHEMES,
                 signing_schemes=self._client_schemes,
                 check_name=self._check_hostname,
-                budgets=self._budgets,
-                record_size_limit=self._record_size_limit,
                 max_fragment_length=self._max_fragment_length,
                 post_handshake_auth=self._post_handshake_auth,
                 require_secure_renegotiation=not self._options & OP_LEGACY_SERVER_CONNECT,
