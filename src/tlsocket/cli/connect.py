@@ -20,9 +20,13 @@ import tlsocket as ssl
 from tlsocket import events
 from tlsocket.cli.addresses import Address, format_address, parse_address
 from tlsocket.cli.chain import chain_lines, owner
+from tlsocket.cli.common import StoreAccess, location_option, password_option
 from tlsocket.cli.narration import explain
 from tlsocket.cli.output import DONE, CommandError, RefusedError, common, console, examples
+from tlsocket.cli.passwords import Passwords
+from tlsocket.cli.peers import SERVER, load_entry, trust_store, verify_with
 from tlsocket.pki.certificates import printable
+from tlsocket.pki.stores.locations import StoreLocation
 from tlsocket.registry import NamedGroup, ProtocolVersion, SignatureScheme, describe
 
 __all__ = ["connect"]
@@ -35,10 +39,20 @@ BLOCK = 1 << 17
 
 
 def client_context(
-    cafile: str | None, insecure: bool, alpn: str | None, cert: str | None, key: str | None, keylog: str | None
+    cafile: str | None,
+    insecure: bool,
+    alpn: str | None,
+    cert: str | None,
+    key: str | None,
+    keylog: str | None,
+    entry: str | None,
+    stores: StoreAccess,
 ) -> ssl.SSLContext:
     """The context that the options describe."""
     context: ssl.SSLContext = ssl.create_default_context(cafile=cafile)
+    if cafile is None and not insecure:
+        trust_store(context, "ROOT", stores.location, SERVER)
+    verify_with(context, stores.location)
     if insecure:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -46,6 +60,8 @@ def client_context(
         context.set_alpn_protocols(alpn.split(","))
     if cert is not None:
         context.load_cert_chain(cert, key)
+    if entry is not None:
+        load_entry(context, entry, stores)
     if keylog is not None:
         context.keylog_filename = keylog
     return context
@@ -58,13 +74,16 @@ def client_context(
     )
 )
 @click.argument("address", metavar="HOST[:443]", callback=lambda ctx, param, value: parse_address(value, 443))
-@click.option("--cafile", metavar="FILE", help="Trust these authorities instead of the platform's.")
+@click.option("--cafile", metavar="FILE", help="Trust these authorities instead of the platform's and those in ROOT.")
 @click.option("--insecure", is_flag=True, help="Do not verify the certificate. It is shown all the same.")
 @click.option("--servername", metavar="NAME", help="Ask for and verify this name instead of HOST.")
 @click.option("--alpn", metavar="LIST", help="Application protocols to offer, comma-separated.")
 @click.option("--cert", metavar="FILE", help="Our certificate chain in PEM, for a server that asks.")
 @click.option("--key", metavar="FILE", help="Its private key, when it is not in the same file.")
+@click.option("--entry", metavar="ENTRY", help="Use this entry of the store MY instead of files.")
 @click.option("--keylog", metavar="FILE", help="Append the connection's secrets (RFC 9850): whoever has them reads it.")
+@location_option
+@password_option
 @common
 def connect(
     address: Address,
@@ -74,7 +93,10 @@ def connect(
     alpn: str | None,
     cert: str | None,
     key: str | None,
+    entry: str | None,
     keylog: str | None,
+    location: StoreLocation,
+    passwords: Passwords,
 ) -> int:
     """Connect to HOST, say what was negotiated, show the chain and the verdict, then pipe.
 
@@ -82,7 +104,10 @@ def connect(
     """
     if key is not None and cert is None:
         raise click.UsageError("--key needs --cert")
-    context = client_context(cafile, insecure, alpn, cert, key, keylog)
+    if cert is not None and entry is not None:
+        raise click.UsageError("--cert and --entry exclude each other: say one certificate")
+    stores = StoreAccess("MY", location, passwords)
+    context = client_context(cafile, insecure, alpn, cert, key, keylog, entry, stores)
     seen = Observer()
     context.on_event = seen.on_event
     name = servername or address[0]

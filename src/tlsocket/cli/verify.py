@@ -15,8 +15,16 @@ import click
 from rich.text import Text
 from rich.tree import Tree
 
-from tlsocket.cli.common import certificate_item, emit_json, json_option, location_option, password_option, rfc3339
-from tlsocket.cli.common import status_of, wide_console
+from tlsocket.cli.common import (
+    certificate_item,
+    emit_json,
+    json_option,
+    location_option,
+    password_option,
+    rfc3339,
+    status_of,
+    wide_console,
+)
 from tlsocket.cli.output import DONE, CommandError, RefusedError, common, examples
 from tlsocket.cli.passwords import Passwords
 from tlsocket.cli.words import now, say
@@ -34,8 +42,8 @@ from tlsocket.pki.files import read_limited
 from tlsocket.pki.formats.reading import read_contents
 from tlsocket.pki.revocation import RevocationCheck, RevocationLists
 from tlsocket.pki.stores.distrust import Distrust
-from tlsocket.pki.stores.locations import OpenMode, StoreLocation, StoreName, store_name
 from tlsocket.pki.stores.errors import StoreError
+from tlsocket.pki.stores.locations import OpenMode, StoreLocation, StoreName, store_name
 from tlsocket.pki.stores.store import CertificateStore
 from tlsocket.pki.trust.anchors import TrustAnchors
 from tlsocket.pki.trust.profiles import PROFILES
@@ -83,7 +91,9 @@ def _store(context: click.Context, parameter: click.Parameter, value: str | None
 )
 @click.argument("file", metavar="FILE")
 @click.option("--host", metavar="N", help="The server's name or address that the certificate has to be valid for.")
-@click.option("--profile", type=click.Choice(sorted(PROFILES)), default="strict", show_default=True, help="Which rules.")
+@click.option(
+    "--profile", type=click.Choice(sorted(PROFILES)), default="strict", show_default=True, help="Which rules."
+)
 @click.option(
     "--purpose", type=click.Choice(["server", "client"]), default="server", show_default=True, help="Used by whom."
 )
