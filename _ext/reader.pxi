@@ -53,6 +53,7 @@ cdef class RecordReader:
         self.writer = writer
         self.handshake = None
         self.max_handshake_message = 131072
+        self.least_loss = LEAST_LOSS
         self.max_record = CIPHERTEXT_LIMIT
         self.max_empty_records = EMPTY_RECORD_BUDGET
         self.max_change_cipher_specs = CHANGE_CIPHER_SPEC_BUDGET
@@ -66,6 +67,7 @@ cdef class RecordReader:
         """Change the read key; refused while part of a message is pending (RFC 9846 section 5.1)."""
         self.demand_record_boundary()
         self.protection = protection
+        self.least_loss = HEADER + protection.overhead
         self.plaintext_alert = plaintext_alert
 
     def demand_record_boundary(self):
@@ -108,8 +110,10 @@ cdef class RecordReader:
         if length > (<Py_ssize_t>PLAINTEXT_LIMIT if self.protection is None else self.max_record):
             raise PeerMisbehaved(Reason.RECORD_OVERFLOW, f"{length} bytes")
         if self.protection is not None and content_type != TYPE_APPLICATION_DATA:
+            if not self.protection.inner_type and content_type != TYPE_CHANGE_CIPHER_SPEC:
+                pass  # TLS 1.2 protects every type alike; a second change_cipher_spec would be a renegotiation's
             # RFC 9846 section 5: once keys are in use only these two may stand outside, and only these sizes.
-            if content_type == TYPE_CHANGE_CIPHER_SPEC and self.change_cipher_spec_allowed:
+            elif content_type == TYPE_CHANGE_CIPHER_SPEC and self.change_cipher_spec_allowed:
                 pass
             elif content_type == TYPE_ALERT and self.plaintext_alert and self.protection.sequence == 0:
                 pass
@@ -128,9 +132,9 @@ cdef class RecordReader:
         size = min(size, <Py_ssize_t>READ_AT_MOST)
         if size > 0:
             if held < HEADER:
-                return size + LEAST_LOSS - held
+                return size + self.least_loss - held
             length = self.record_length(self.raw.memory + self.raw.start)
-            return max(length, size + LEAST_LOSS) - held
+            return max(length, size + self.least_loss) - held
         if held < HEADER:
             return HEADER - held
         return self.record_length(self.raw.memory + self.raw.start) - held
@@ -183,7 +187,7 @@ cdef class RecordReader:
         cdef unsigned char* target
         # A reference of our own: a callback may change the key.
         cdef Protection protection = self.protection
-        if protection is None or record[0] != TYPE_APPLICATION_DATA:
+        if protection is None or (record[0] != TYPE_APPLICATION_DATA and protection.inner_type):
             return self.take_plaintext(record, length, owner)
         inner = protection.opened_size(length)
         if self.application and destination != NULL and inner <= capacity - produced[0]:
@@ -193,7 +197,8 @@ cdef class RecordReader:
             if content_type == TYPE_APPLICATION_DATA and content > 0 and self.handshake is None:
                 # The inner type stands where the caller's memory had something else: put that back. Where padding was
                 # opened over more of it, nothing is left but zeros.
-                target[content] = behind if content == inner - 1 else 0
+                if content < inner:
+                    target[content] = behind if content == inner - 1 else 0
                 self.empty_records = 0
                 produced[0] += content
                 return 0
@@ -222,7 +227,13 @@ cdef class RecordReader:
         length -= HEADER
         if record[0] == TYPE_CHANGE_CIPHER_SPEC:
             # RFC 9846 section 5: one byte 0x01, between the first ClientHello and the peer's Finished; else an error.
-            if not self.change_cipher_spec_allowed or length != 1 or content[0] != 1 or self.handshake is not None:
+            # In TLS 1.2 it changes the key, so it may not come between the parts of a message either.
+            if length != 1 or content[0] != 1 or self.handshake is not None:
+                raise PeerMisbehaved(Reason.UNEXPECTED_CHANGE_CIPHER_SPEC)
+            if self.change_cipher_spec_reported:
+                owner.on_change_cipher_spec()
+                return 0
+            if not self.change_cipher_spec_allowed:
                 raise PeerMisbehaved(Reason.UNEXPECTED_CHANGE_CIPHER_SPEC)
             self.change_cipher_specs += 1
             if self.change_cipher_specs > self.max_change_cipher_specs:

@@ -27,6 +27,9 @@ PACKAGES = {
     "nginx": "nginx-light",
     "nghttp": "nghttp2-client",
     "stdbuf": "coreutils",
+    "go": "golang-go",
+    "node": "nodejs",
+    "java": "default-jdk-headless",
 }
 """Program to the Debian package that holds it; .ci/run installs them all."""
 

@@ -15,13 +15,30 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from tlsocket.crypto.certificates import certificate_kind
 from tlsocket.crypto.groups import SUPPORTED_GROUPS
-from tlsocket.crypto.signatures import CERTIFICATE_SCHEMES, DEFAULT_SIGNATURE_SCHEMES, Signer, schemes_for_key
-from tlsocket.crypto.suites import DEFAULT_TLS13_SUITES, TLS13_SUITES
+from tlsocket.crypto.signatures import (
+    CERTIFICATE_SCHEMES,
+    DEFAULT_SIGNATURE_SCHEMES,
+    Signer,
+    schemes_for_key,
+    tls12_schemes_for_key,
+)
+from tlsocket.crypto.suites import (
+    DEFAULT_TLS12_SUITES,
+    DEFAULT_TLS13_SUITES,
+    TLS12_SUITES,
+    TLS13_SUITES,
+    CertificateKind,
+)
 from tlsocket.errors import ApiMisuse
+from tlsocket.extensions.negotiation import FRAGMENT_LENGTHS
 from tlsocket.messages import Certificate, CertificateEntry
+from tlsocket.registry.versions import ProtocolVersion
 
 __all__ = [
+    "DEFAULT_BUDGETS",
+    "MAX_RECORD_SIZE_LIMIT",
     "Budgets",
     "ClientAuthentication",
     "ClientConfig",
@@ -32,6 +49,10 @@ __all__ = [
     "ServerConfig",
     "VerifiedPath",
 ]
+
+
+MAX_RECORD_SIZE_LIMIT = 16385
+"""RFC 8449 section 4: in TLS 1.3 the type counts, and padding."""
 
 
 class Role(enum.Enum):
@@ -67,6 +88,14 @@ class Budgets:
     """Bytes of all handshake messages until the handshake is over."""
     handshake_messages: int = 32
     """Number of handshake messages until the handshake is over."""
+    handshake_seconds: float | None = None
+    """Time from the making of the connection until its handshake is over; None: as long as the transport lets it."""
+    extensions: int = 100
+    """Extensions in a ClientHello; elsewhere only those count that were asked for."""
+    empty_records: int = 32
+    """Records without content in a row."""
+    change_cipher_specs: int = 32
+    """Dummy change_cipher_spec records (RFC 9846 appendix E.4)."""
     certificates: int = 16
     """Certificates in the peer's list."""
     key_updates: int = 32
@@ -79,6 +108,9 @@ class Budgets:
     """Tickets kept for later; the oldest gives way."""
     warnings: int = 4
     """Alerts that do not end the connection (user_canceled)."""
+
+
+DEFAULT_BUDGETS = Budgets()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,22 +142,39 @@ class Credential:
     signer: Signer
     names: tuple[str, ...] = ()
     schemes: tuple[int, ...] = field(init=False)
+    tls12_schemes: tuple[int, ...] = field(init=False)
+    kind: CertificateKind = field(init=False)
+    """Which cipher suites of TLS 1.2 it goes with."""
     certificate_message: bytes = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         if not self.certificate_chain:
             raise ApiMisuse(detail="a credential needs a certificate")
         entries = tuple(CertificateEntry(der) for der in self.certificate_chain)
-        object.__setattr__(self, "schemes", schemes_for_key(self.signer.public_key()))
+        public_key = self.signer.public_key()
+        object.__setattr__(self, "schemes", schemes_for_key(public_key))
+        object.__setattr__(self, "tls12_schemes", tls12_schemes_for_key(public_key))
+        object.__setattr__(self, "kind", certificate_kind(public_key))
         object.__setattr__(self, "certificate_message", Certificate(b"", entries).encode())
         object.__setattr__(self, "names", tuple(name.lower() for name in self.names))
+
+
+_TLS_1_2 = ProtocolVersion.TLS_1_2.value
+_TLS_1_3 = ProtocolVersion.TLS_1_3.value
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class _Config:
     """What both roles have in common. Lists are in order of preference."""
 
+    minimum_version: int = _TLS_1_2
+    maximum_version: int = _TLS_1_3
+    """TLS 1.2 (0x0303) or TLS 1.3 (0x0304)."""
     cipher_suites: tuple[int, ...] = DEFAULT_TLS13_SUITES
+    """Of TLS 1.3."""
+    tls12_cipher_suites: tuple[int, ...] = DEFAULT_TLS12_SUITES
+    require_extended_main_secret: bool = False
+    """Refuse a peer of TLS 1.2 without RFC 7627. Where it is not required, such a connection has no exporters."""
     groups: tuple[int, ...] = SUPPORTED_GROUPS
     signature_schemes: tuple[int, ...] = (*DEFAULT_SIGNATURE_SCHEMES, *CERTIFICATE_SCHEMES)
     """What the peer may sign with."""
@@ -139,9 +188,11 @@ class _Config:
     """None: the peer's certificate is not verified."""
     certificate_authorities: tuple[bytes, ...] = ()
     """DER names of the authorities that the peer's certificate should come from; a hint to the peer only."""
+    record_size_limit: int | None = None
+    """Bytes that a protected record to us may carry, its type included: 64 to 16385 (RFC 8449); None: do not ask."""
     middlebox_compatibility: bool = True
     """RFC 9846 section E.4."""
-    budgets: Budgets = Budgets()
+    budgets: Budgets = DEFAULT_BUDGETS
     key_log: Callable[[str], None] | None = None
     """Gets the lines of RFC 9850."""
     suspend_for: frozenset[DecisionKind] = frozenset()
@@ -150,14 +201,25 @@ class _Config:
     """Results of pure functions of this configuration; bounded by whoever writes to it."""
 
     def __post_init__(self) -> None:
-        _demand(bool(self.cipher_suites), "no cipher suite is enabled")
+        lowest, highest = self.minimum_version, self.maximum_version
+        _demand(_TLS_1_2 <= lowest <= highest <= _TLS_1_3, "the versions are not TLS 1.2, TLS 1.3, or both")
+        _demand(highest < _TLS_1_3 or bool(self.cipher_suites), "no cipher suite is enabled")
+        _demand(lowest > _TLS_1_2 or bool(self.tls12_cipher_suites), "no cipher suite of TLS 1.2 is enabled")
+        _demand(all(code in TLS12_SUITES for code in self.tls12_cipher_suites), "unknown cipher suite of TLS 1.2")
         _demand(all(code in TLS13_SUITES for code in self.cipher_suites), "unknown cipher suite")
         _demand(bool(self.groups), "no key exchange group is enabled")
         _demand(all(group in SUPPORTED_GROUPS for group in self.groups), "unknown key exchange group")
         _demand(len(set(self.groups)) == len(self.groups), "a key exchange group is named twice")
         _demand(bool(self.signature_schemes), "no signature scheme is enabled")
         _demand(self.signing_schemes is None or bool(self.signing_schemes), "no signature scheme is left to sign with")
+        limit = self.record_size_limit
+        _demand(limit is None or 64 <= limit <= MAX_RECORD_SIZE_LIMIT, "record_size_limit is 64 to 16385")
         _demand(all(0 < len(name) < 256 for name in self.alpn_protocols), "ALPN names are 1 to 255 bytes long")
+
+    @property
+    def versions(self) -> tuple[int, ...]:
+        """The versions that are spoken, most preferred first."""
+        return tuple(v for v in (_TLS_1_3, _TLS_1_2) if self.minimum_version <= v <= self.maximum_version)
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -170,11 +232,19 @@ class ClientConfig(_Config):
     None: the first of `groups`, with a classical group beside it where that is a hybrid."""
     check_name: bool = True
     """Whether the verifier is given the server's name."""
+    max_fragment_length: int | None = None
+    """Bytes that a protected record may carry either way: 512, 1024, 2048 or 4096 (RFC 6066 section 4)."""
     post_handshake_auth: bool = False
     """Whether the server may ask for a certificate after the handshake (RFC 9846 section 4.3.6)."""
+    require_secure_renegotiation: bool = True
+    """Refuse a server of TLS 1.2 that does not know RFC 5746: it may be one that renegotiates with an attacker."""
+    send_fallback_scsv: bool = False
+    """This connection repeats one that failed with a higher version (RFC 7507)."""
 
     def __post_init__(self) -> None:
         _Config.__post_init__(self)
+        length = self.max_fragment_length
+        _demand(length is None or length in FRAGMENT_LENGTHS, "max_fragment_length is 512, 1024, 2048 or 4096")
         shares = self.key_share_groups
         if shares is not None:
             # RFC 9846 section 4.3.8: shares are for offered groups, each once, in the order of supported_groups.

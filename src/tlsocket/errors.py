@@ -70,11 +70,14 @@ class Reason(enum.Enum):
     TOO_MANY_CERTIFICATE_REQUESTS = "too many requests for a certificate after the handshake"
     HANDSHAKE_MESSAGE_TOO_LARGE = "a handshake message is larger than allowed"
     TOO_MANY_HANDSHAKE_BYTES = "the handshake is larger than allowed"
+    TOO_MANY_EXTENSIONS = "a message has more extensions than allowed"
+    HANDSHAKE_TIMED_OUT = "the handshake took longer than allowed"
     TOO_MANY_CERTIFICATES = "the peer's certificate list is longer than allowed"
 
     # State machine
     UNEXPECTED_MESSAGE = "a handshake message came where none of its kind may come"
     RENEGOTIATION = "the peer asked for a renegotiation"
+    RENEGOTIATION_REFUSED = "the peer asked for a renegotiation of TLS 1.2, which is never done"
 
     # Negotiation
     UNSUPPORTED_VERSION = "no protocol version is common to both sides"
@@ -96,9 +99,17 @@ class Reason(enum.Enum):
     SESSION_ID_NOT_ECHOED = "the legacy session id was not echoed"
     CIPHER_SUITE_NOT_OFFERED = "the server chose a cipher suite that was not offered"
     CIPHER_SUITE_CHANGED = "the server's cipher suite differs from that in its HelloRetryRequest"
+    SESSION_ID_ECHOED = "the server resumes, in TLS 1.2, a session that does not exist"
     VERSION_NOT_OFFERED = "the server chose a version that was not offered"
     VERSION_CHANGED = "the version differs from that in the HelloRetryRequest"
     DOWNGRADE_DETECTED = "the server's random says that somebody lowered the version"
+    INAPPROPRIATE_FALLBACK = "the client repeats itself with a lower version, which was not needed (TLS_FALLBACK_SCSV)"
+    NO_SECURE_RENEGOTIATION = "the server does not answer renegotiation_info (RFC 5746)"
+    RENEGOTIATION_INFO_MISMATCH = "renegotiation_info is not that of a first handshake"
+    NO_EXTENDED_MAIN_SECRET = "the peer does not support the extended main secret (RFC 7627)"
+    NO_UNCOMPRESSED_POINTS = "the peer's ec_point_formats lack the uncompressed format"
+    CURVE_NOT_NAMED = "the server's key exchange is not for a named curve"
+    CERTIFICATE_DOES_NOT_FIT_SUITE = "the server's certificate is not of the kind that its cipher suite names"
     GROUP_NOT_OFFERED = "a key share is for a group that was not offered"
     GROUP_CHANGED = "the key share is not for the group that the HelloRetryRequest named"
     KEY_SHARE_NOT_OFFERED = "the server's key share is for a group we sent no share for"
@@ -116,6 +127,8 @@ class Reason(enum.Enum):
     SIGNATURE_SCHEME_MISMATCH = "the signature scheme does not fit the certificate's key"
     REQUEST_CONTEXT_MISMATCH = "the certificate_request_context is not the expected one"
     KEY_UPDATE_VALUE = "KeyUpdate.request_update is neither 0 nor 1"
+    INVALID_MAX_FRAGMENT_LENGTH = "a max_fragment_length that does not exist, or not the one that was asked for"
+    TWO_SIZE_LIMITS = "both record_size_limit and max_fragment_length were answered"
     RECORD_SIZE_LIMIT_TOO_SMALL = "the record_size_limit is below 64 bytes"
 
     # Authentication
@@ -123,6 +136,7 @@ class Reason(enum.Enum):
     BAD_FINISHED = "the Finished message is wrong"
     NO_CERTIFICATE = "the server sent no certificate"
     CERTIFICATE_REQUIRED = "the client sent no certificate, but one is required"
+    CLIENT_CERTIFICATE_MISSING = "the client sent no certificate in TLS 1.2, but one is required"
     UNSUPPORTED_CERTIFICATE_KEY = "the certificate's key is of a kind that we cannot use"
     KEY_USAGE_FORBIDS_SIGNING = "the certificate's key usage does not allow digital signatures"
     CERTIFICATE_REJECTED = "the peer's certificate was not accepted"
@@ -268,8 +282,8 @@ class CertificateRejected(TLSError):
 
 
 _ALERTS = {
-    # What RFC 9846 section 6.2 says of each alert decides the row; anything not listed here falls to the
-    # alert of its exception's class below.
+    # What RFC 9846 section 6.2, or the document named, says of each alert decides the row; anything not listed here
+    # falls to the alert of its exception's class below.
     Reason.BAD_RECORD_MAC: AlertDescription.BAD_RECORD_MAC,
     Reason.RECORD_OVERFLOW: AlertDescription.RECORD_OVERFLOW,
     Reason.NOT_TLS: AlertDescription.UNEXPECTED_MESSAGE,
@@ -291,8 +305,17 @@ _ALERTS = {
     Reason.TOO_MANY_CERTIFICATE_REQUESTS: AlertDescription.UNEXPECTED_MESSAGE,
     Reason.TOO_MANY_TICKETS: AlertDescription.UNEXPECTED_MESSAGE,
     Reason.UNEXPECTED_MESSAGE: AlertDescription.UNEXPECTED_MESSAGE,
+    Reason.HANDSHAKE_TIMED_OUT: AlertDescription.HANDSHAKE_FAILURE,
     Reason.SECOND_HELLO_RETRY: AlertDescription.UNEXPECTED_MESSAGE,
     Reason.RENEGOTIATION: AlertDescription.UNEXPECTED_MESSAGE,
+    # BoringSSL's answer, as a fatal alert: RFC 5246 section 7.2.2 would let both sides go on.
+    Reason.RENEGOTIATION_REFUSED: AlertDescription.NO_RENEGOTIATION,
+    # RFC 5746 sections 3.4 to 3.6, RFC 7627 section 5.2, RFC 5246 section 7.4.6: handshake_failure.
+    Reason.NO_SECURE_RENEGOTIATION: AlertDescription.HANDSHAKE_FAILURE,
+    Reason.RENEGOTIATION_INFO_MISMATCH: AlertDescription.HANDSHAKE_FAILURE,
+    Reason.NO_EXTENDED_MAIN_SECRET: AlertDescription.HANDSHAKE_FAILURE,
+    Reason.CLIENT_CERTIFICATE_MISSING: AlertDescription.HANDSHAKE_FAILURE,
+    Reason.INAPPROPRIATE_FALLBACK: AlertDescription.INAPPROPRIATE_FALLBACK,
     Reason.UNSUPPORTED_VERSION: AlertDescription.PROTOCOL_VERSION,
     Reason.NO_COMMON_APPLICATION_PROTOCOL: AlertDescription.NO_APPLICATION_PROTOCOL,
     Reason.NO_CERTIFICATE_FOR_NAME: AlertDescription.UNRECOGNIZED_NAME,

@@ -16,8 +16,11 @@ from tlsocket.errors import CertificateReason, Reason
 from tlsocket.pki.errors import MissingFile, PkiError
 from tlsocket.registry.alerts import AlertDescription
 
+OTHER_EXCEPTIONS = {Reason.HANDSHAKE_NOT_DONE, Reason.HANDSHAKE_TIMED_OUT}
+"""A ValueError, as in `ssl`, and a TimeoutError."""
 
-@pytest.mark.parametrize("reason", [reason for reason in Reason if reason is not Reason.HANDSHAKE_NOT_DONE])
+
+@pytest.mark.parametrize("reason", [reason for reason in Reason if reason not in OTHER_EXCEPTIONS])
 def test_every_reason_becomes_an_ssl_error(reason: Reason) -> None:
     error = exceptions.translate(errors.PeerMisbehaved(reason, "particulars"))
     assert isinstance(error, ssl.SSLError)

@@ -63,6 +63,7 @@ EXAMPLES: list[tuple[ExtensionBlock, int, str]] = [
     (CH(post_handshake_auth=True), 49, ""),
     (CH(early_data=True), 42, ""),
     (CH(record_size_limit=0x4001), 28, "4001"),
+    (CH(max_fragment_length=512), 1, "01"),
     (CH(renegotiation_info=b""), 0xFF01, "00"),
     (CH(extended_main_secret=True), 23, ""),
     (CH(ec_point_formats=b"\0"), 11, "0100"),
@@ -79,6 +80,7 @@ EXAMPLES: list[tuple[ExtensionBlock, int, str]] = [
     (EE(alpn=b"h2"), 16, "0003026832"),
     (EE(supported_groups=(0x001D,)), 10, "0002001d"),
     (EE(record_size_limit=64), 28, "0040"),
+    (EE(max_fragment_length=4096), 1, "04"),
     (EE(early_data=True), 42, ""),
     (CR(signature_algorithms=(0x0403,)), 13, "00020403"),
     (CR(signature_algorithms_cert=(0x0403,)), 50, "00020403"),
@@ -199,6 +201,14 @@ def test_refuses_a_record_size_limit_below_64() -> None:
     with pytest.raises(PeerMisbehaved) as caught:
         EE.parse(Reader(block_of(extension(E.RECORD_SIZE_LIMIT, "003f"))))
     assert caught.value.reason is Reason.RECORD_SIZE_LIMIT_TOO_SMALL
+    assert alert_for(caught.value) is AlertDescription.ILLEGAL_PARAMETER
+
+
+@pytest.mark.parametrize("code", ["00", "05", "ff"])
+def test_refuses_a_max_fragment_length_that_does_not_exist(code: str) -> None:
+    with pytest.raises(PeerMisbehaved) as caught:
+        CH.parse(Reader(block_of(extension(E.MAX_FRAGMENT_LENGTH, code))))
+    assert caught.value.reason is Reason.INVALID_MAX_FRAGMENT_LENGTH
     assert alert_for(caught.value) is AlertDescription.ILLEGAL_PARAMETER
 
 

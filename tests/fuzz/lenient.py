@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from tlsocket.crypto import constant_time, signatures
+from tlsocket.crypto import comparison, signatures
 
 __all__ = ["lenient"]
 
@@ -22,19 +22,19 @@ def _anything(*_arguments: Any) -> bool:
 @contextlib.contextmanager
 def lenient() -> Iterator[None]:
     """Inside, nothing that authenticates a peer is checked."""
-    genuine = constant_time.same_secret
+    genuine = comparison.equal
     places = [
         module
         for name, module in list(sys.modules.items())
-        if name.startswith("tlsocket") and getattr(module, "same_secret", None) is genuine
+        if name.startswith("tlsocket") and getattr(module, "equal", None) is genuine
     ]
     verify = signatures.verify
     signatures.verify = _anything  # type: ignore[assignment]
     for module in places:
-        module.same_secret = _anything  # type: ignore[attr-defined]
+        module.equal = _anything  # type: ignore[attr-defined]
     try:
         yield
     finally:
         signatures.verify = verify
         for module in places:
-            module.same_secret = genuine  # type: ignore[attr-defined]
+            module.equal = genuine  # type: ignore[attr-defined]

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 SOURCES = Path(__file__).resolve().parents[2] / "src" / "tlsocket"
-HELPER = "crypto/constant_time.py"
+HELPER = "crypto/comparison.py"
 
 SECRET = re.compile(
     r"(^|_)(secret|secrets|verify_data|binder|binders|mac|macs|psk|cookie|password|passphrase|hmac|private_key"

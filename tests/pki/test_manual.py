@@ -25,7 +25,7 @@ def examples(page: str) -> list[tuple[str, str]]:
     return found
 
 
-EXAMPLES = [(page, *example) for page in ("names.md", "requests.md") for example in examples(page)]
+EXAMPLES = [(page, *example) for page in ("names.md", "requests.md", "authority.md") for example in examples(page)]
 
 
 @pytest.mark.parametrize(("page", "code", "output"), EXAMPLES, ids=[page for page, *_ in EXAMPLES])

@@ -99,6 +99,7 @@ CLIENT_HELLO = st.builds(
         psk_key_exchange_modes=maybe(st.lists(U8, min_size=1, max_size=3).map(tuple)),
         key_share=maybe(st.lists(KEY_SHARE, max_size=3).map(tuple)),
         record_size_limit=maybe(st.integers(64, 0xFFFF)),
+        max_fragment_length=maybe(st.sampled_from([512, 1024, 2048, 4096])),
         post_handshake_auth=FLAG,
         early_data=FLAG,
         pre_shared_key=maybe(OPAQUE),
@@ -143,6 +144,7 @@ ENCRYPTED_EXTENSIONS = st.builds(
         supported_groups=maybe(U16_LIST),
         alpn=maybe(NOT_EMPTY),
         record_size_limit=maybe(st.integers(64, 0xFFFF)),
+        max_fragment_length=maybe(st.sampled_from([512, 1024, 2048, 4096])),
         early_data=FLAG,
     ),
 )

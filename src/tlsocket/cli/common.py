@@ -35,19 +35,23 @@ from tlsocket.pki.stores.store import CertificateStore
 __all__ = [
     "SOON",
     "StoreAccess",
+    "authorities_in",
+    "cell",
     "certificate_item",
+    "check_credential_options",
     "days_left",
     "emit_json",
     "entry_item",
+    "entry_option",
     "expiry_text",
     "force_option",
     "json_option",
     "location_option",
     "output_option",
+    "own_stores",
     "parse_location",
     "password_option",
     "print_table",
-    "cell",
     "progress",
     "rfc3339",
     "status_of",
@@ -151,6 +155,21 @@ def store_options(default: str = "MY") -> Callable[[F], F]:
     return decorate
 
 
+def entry_option(function: F) -> F:
+    """`--entry` with the options of stores, as the arguments `entry` and `stores`."""
+    return click.option("--entry", metavar="ENTRY", help="The certificate and key of this entry of the store.")(
+        store_options()(function)
+    )
+
+
+def check_credential_options(cert: str | None, key: str | None, entry: str | None) -> None:
+    """Raise `click.UsageError` when `--cert`, `--key` and `--entry` do not go together."""
+    if key is not None and cert is None:
+        raise click.UsageError("--key needs --cert")
+    if entry is not None and cert is not None:
+        raise click.UsageError("--cert and --entry exclude each other: give one")
+
+
 # --- stores and their entries ---
 
 
@@ -162,7 +181,9 @@ class StoreAccess:
     location: StoreLocation
     passwords: Passwords = field(default_factory=Passwords)
 
-    def open(self, *, writing: bool = False, name: str | None = None, archived: bool = True) -> CertificateStore:
+    def open(
+        self, *, writing: bool = False, name: str | None = None, archived: bool = True, inherit: bool = True
+    ) -> CertificateStore:
         """The store, or the one called `name` at the same place.
 
         For reading only, a folder or file that was named must be there, as must a store that has no role of its own:
@@ -179,8 +200,8 @@ class StoreAccess:
                 mode |= OpenMode.EXISTING_ONLY
         if self.location.kind == "pkcs12":
             password: Any = self._file_password if self.passwords.available else None
-            return CertificateStore(store, self.location, mode, password=password)
-        opened = CertificateStore(store, self.location, mode)
+            return CertificateStore(store, self.location, mode, password=password, inherit=inherit)
+        opened = CertificateStore(store, self.location, mode, inherit=inherit)
         ask: Any = functools.partial(self._store_password, opened)
         opened.use_password(ask)
         return opened
@@ -203,6 +224,30 @@ class StoreAccess:
         if store.keys_encrypted:
             return self.passwords.required(question)
         return self.passwords.ask(question, confirm=True) if self.passwords.left else None
+
+
+def authorities_in(stores: StoreAccess, name: str) -> bytes:
+    """The authorities of a store (DER, one after the other), without those in DISALLOWED, and without the system's own.
+
+    Whoever names a store for judging clients means the authorities put there, not all that browsers trust.
+    """
+    from tlsocket.pki.certificates import certificate_der
+
+    opened = own_stores(stores, name)
+    found = [certificate_der(certificate) for store in opened for certificate in store.anchors()]
+    if not found:
+        raise RefusedError(
+            f"{opened[0].place}: it has no authority that could vouch for a client; "
+            f"add one: tlsocket store add FILE --store {store_name(name)}"
+        )
+    return b"".join(dict.fromkeys(found))
+
+
+def own_stores(stores: StoreAccess, name: str) -> list[CertificateStore]:
+    """A store without what the system has beneath it: the user's and the machine's."""
+    location = stores.location
+    places = [location, StoreLocation.LOCAL_MACHINE] if location.kind == "user" else [location]
+    return [StoreAccess(store_name(name), place, stores.passwords).open(inherit=False) for place in places]
 
 
 def _now() -> datetime.datetime:
@@ -232,17 +277,15 @@ def expiry_text(certificate: Any, within: int = SOON) -> Text:
     """The end of validity for a table; what needs attention has a mark that is seen without colour too."""
     status = status_of(certificate, within)
     if status == "broken":
-        return Text("! cannot be read", "bold red")
+        return Text("! unreadable", "bold red")
     end = certificate.not_valid_after_utc
-    text = f"{end:%Y-%m-%d}"
     if status == "expired":
-        return Text(f"{text} ! expired", "bold red")
+        return Text(f"! {end:%Y-%m-%d} past", "bold red")
     if status == "not yet valid":
-        return Text(f"{text} ! not valid before {certificate.not_valid_before_utc:%Y-%m-%d}", "bold red")
+        return Text(f"! {end:%Y-%m-%d} not yet", "bold red")
     if status == "expires soon":
-        days = days_left(end)
-        return Text(f"{text} ! {'today' if days == 0 else f'in {days} day' + 's' * (days != 1)}", "bold yellow")
-    return Text(text)
+        return Text(f"! {end:%Y-%m-%d} {days_left(end)} d", "bold yellow")
+    return Text(f"  {end:%Y-%m-%d}")
 
 
 def certificate_item(certificate: Any) -> dict[str, Any]:
@@ -341,13 +384,11 @@ def wide_console() -> Console:
     return made
 
 
-def table(*headings: str, wrap: Sequence[str] = ()) -> Table:
-    """An empty table: the first column is never cut, the others give way, those in `wrap` by breaking lines."""
+def table(*headings: str) -> Table:
+    """An empty table whose columns break their lines until it fits."""
     made = Table(box=None, pad_edge=False, show_edge=False, header_style="bold")
-    for number, heading in enumerate(headings):
-        first = number == 0
-        overflow: Any = "fold" if heading in wrap else "ellipsis"
-        made.add_column(heading, no_wrap=first or heading not in wrap, overflow=overflow, min_width=16 if first else 4)
+    for heading in headings:
+        made.add_column(heading, overflow="fold")
     return made
 
 

@@ -12,7 +12,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import click
 
@@ -20,13 +20,14 @@ import tlsocket as ssl
 from tlsocket import events
 from tlsocket.cli.addresses import Address, format_address, parse_address
 from tlsocket.cli.chain import chain_lines, owner
-from tlsocket.cli.common import StoreAccess, location_option, password_option
+from tlsocket.cli.common import StoreAccess, check_credential_options, entry_option
 from tlsocket.cli.narration import explain
 from tlsocket.cli.output import DONE, CommandError, RefusedError, common, console, examples
-from tlsocket.cli.passwords import Passwords
-from tlsocket.cli.peers import SERVER, load_entry, trust_store, verify_with
+from tlsocket.cli.peers import trust_root, verify_with
+from tlsocket.cli.starttls import PORTS, PROTOCOLS, upgrade
+from tlsocket.cli.transcript import Transcript
 from tlsocket.pki.certificates import printable
-from tlsocket.pki.stores.locations import StoreLocation
+from tlsocket.pki.stores.entry import StoreEntry
 from tlsocket.registry import NamedGroup, ProtocolVersion, SignatureScheme, describe
 
 __all__ = ["connect"]
@@ -45,14 +46,15 @@ def client_context(
     cert: str | None,
     key: str | None,
     keylog: str | None,
-    entry: str | None,
-    stores: StoreAccess,
+    entry: StoreEntry | None = None,
+    stores: StoreAccess | None = None,
 ) -> ssl.SSLContext:
     """The context that the options describe."""
     context: ssl.SSLContext = ssl.create_default_context(cafile=cafile)
-    if cafile is None and not insecure:
-        trust_store(context, "ROOT", stores.location, SERVER)
-    verify_with(context, stores.location)
+    if stores is not None:
+        if cafile is None and not insecure:
+            trust_root(context, stores)
+        verify_with(context, stores.location)
     if insecure:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -61,7 +63,7 @@ def client_context(
     if cert is not None:
         context.load_cert_chain(cert, key)
     if entry is not None:
-        load_entry(context, entry, stores)
+        context.load_cert_chain(entry)
     if keylog is not None:
         context.keylog_filename = keylog
     return context
@@ -69,46 +71,46 @@ def client_context(
 
 @click.command(
     epilog=examples(
-        "echo hello | tlsocket connect localhost:8444 --cafile authority.pem",
-        "tlsocket connect localhost:8443 --insecure --alpn http/1.1 < /dev/null",
+        "echo hello | tlsocket connect localhost:8444 --cafile authority.pem --entry someone",
+        "tlsocket connect localhost:8443 --insecure --alpn http/1.1 --trace < /dev/null",
     )
 )
-@click.argument("address", metavar="HOST[:443]", callback=lambda ctx, param, value: parse_address(value, 443))
+@click.argument("target", metavar="HOST[:443]", callback=lambda ctx, param, value: parse_address(value, 0))
 @click.option("--cafile", metavar="FILE", help="Trust these authorities instead of the platform's and those in ROOT.")
 @click.option("--insecure", is_flag=True, help="Do not verify the certificate. It is shown all the same.")
 @click.option("--servername", metavar="NAME", help="Ask for and verify this name instead of HOST.")
 @click.option("--alpn", metavar="LIST", help="Application protocols to offer, comma-separated.")
 @click.option("--cert", metavar="FILE", help="Our certificate chain in PEM, for a server that asks.")
 @click.option("--key", metavar="FILE", help="Its private key, when it is not in the same file.")
-@click.option("--entry", metavar="ENTRY", help="Use this entry of the store MY instead of files.")
+@entry_option
+@click.option("--starttls", type=click.Choice(list(PROTOCOLS)), help="Ask for TLS in this protocol's own words first.")
+@click.option("--trace", is_flag=True, help="Show each message of the handshake, decoded, with its time.")
 @click.option("--keylog", metavar="FILE", help="Append the connection's secrets (RFC 9850): whoever has them reads it.")
-@location_option
-@password_option
 @common
 def connect(
-    address: Address,
+    target: Address,
     cafile: str | None,
     insecure: bool,
     servername: str | None,
     alpn: str | None,
     cert: str | None,
     key: str | None,
-    entry: str | None,
+    starttls: str | None,
+    trace: bool,
     keylog: str | None,
-    location: StoreLocation,
-    passwords: Passwords,
+    entry: str | None,
+    stores: StoreAccess,
 ) -> int:
     """Connect to HOST, say what was negotiated, show the chain and the verdict, then pipe.
 
     Standard input is sent, and what comes is written to standard output. A bad verdict exits 1.
     """
-    if key is not None and cert is None:
-        raise click.UsageError("--key needs --cert")
-    if cert is not None and entry is not None:
-        raise click.UsageError("--cert and --entry exclude each other: say one certificate")
-    stores = StoreAccess("MY", location, passwords)
-    context = client_context(cafile, insecure, alpn, cert, key, keylog, entry, stores)
-    seen = Observer()
+    check_credential_options(cert, key, entry)
+    context = client_context(
+        cafile, insecure, alpn, cert, key, keylog, None if entry is None else stores.find(entry)[1], stores
+    )
+    address = target[0], target[1] or (PORTS[starttls] if starttls else 443)
+    seen = Observer(Transcript(report).on_event if trace else None)
     context.on_event = seen.on_event
     name = servername or address[0]
     peer = format_address(address)
@@ -116,6 +118,12 @@ def connect(
         plain = socket.create_connection(address, timeout=CONNECT_SECONDS)
     except OSError as error:
         raise CommandError(f"{peer}: {error.strerror or error}; is a server listening there?") from error
+    if starttls is not None:
+        try:
+            upgrade(plain, starttls, name)
+        except BaseException:
+            plain.close()
+            raise
     # An end without close_notify must not look like a good one: what came may be cut short.
     wrapped = context.wrap_socket(
         plain, server_hostname=name, do_handshake_on_connect=False, suppress_ragged_eofs=False
@@ -142,13 +150,16 @@ def connect(
 class Observer:
     """Keeps what the connection reports, for telling it whether the handshake succeeds or not."""
 
-    def __init__(self) -> None:
+    def __init__(self, also: Callable[[events.Event], None] | None = None) -> None:
+        self.also = also
         self.chain: tuple[bytes, ...] = ()
         self.negotiated: events.Negotiated | None = None
         self.refusal = ""
 
     def on_event(self, event: events.Event) -> None:
         """`SSLContext.on_event`."""
+        if self.also is not None:
+            self.also(event)
         if isinstance(event, events.CertificateReceived):
             self.chain = event.chain
         elif isinstance(event, events.CertificateRejected):

@@ -27,14 +27,11 @@ import tlsocket as ssl
 from tlsocket import clock
 from tlsocket._version import __version__
 from tlsocket.cli.addresses import format_address
-from tlsocket.cli.common import StoreAccess, location_option, password_option
+from tlsocket.cli.common import StoreAccess, authorities_in, check_credential_options, entry_option
 from tlsocket.cli.output import DONE, CommandError, common, describe_error, examples
-from tlsocket.cli.passwords import Passwords
-from tlsocket.cli.peers import CLIENT, load_entry, no_authorities, refuse_revoked, trust_store, verify_with
+from tlsocket.cli.peers import refuse_revoked, verify_with
 from tlsocket.pki.authority import self_signed
 from tlsocket.pki.certificates import fingerprint
-from tlsocket.pki.stores.errors import StoreError
-from tlsocket.pki.stores.locations import StoreLocation, store_name
 
 __all__ = ["EchoHandler", "FolderHandler", "Server", "serve"]
 
@@ -179,15 +176,15 @@ class EchoHandler(socketserver.BaseRequestHandler):
 
 
 def server_context(
-    certificate: str | None, key: str | None, entry: str | None, names: list[str], stores: StoreAccess
+    certificate: str | None, key: str | None, names: list[str], entry: Any = None
 ) -> tuple[ssl.SSLContext, str | None]:
-    """A context with the given certificate, or with one made now, whose fingerprint is the second value."""
+    """A context with the given certificate or entry, or with one made now, whose fingerprint is the second value."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    if entry is not None:
+        context.load_cert_chain(entry)
+        return context, None
     if certificate is not None:
         context.load_cert_chain(certificate, key)
-        return context, None
-    if entry is not None:
-        load_entry(context, entry, stores)
         return context, None
     made = self_signed(names)
     with tempfile.TemporaryDirectory(prefix="tlsocket-serve-") as folder:
@@ -195,15 +192,8 @@ def server_context(
     return context, fingerprint(made.certificate)
 
 
-def _store(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
-    try:
-        return None if value is None else store_name(value)
-    except StoreError as error:
-        raise click.BadParameter(str(error)) from None
-
-
 def demand_clients(
-    context: ssl.SSLContext, file: str | None, store: str | None, optional: bool, location: StoreLocation
+    context: ssl.SSLContext, file: str | None, store: str | None, optional: bool, stores: StoreAccess
 ) -> str:
     """Ask clients for certificates of the authorities in a file or a store; words about who is refused.
 
@@ -214,13 +204,13 @@ def demand_clients(
         context.load_verify_locations(file)
         if context.cert_store_stats()["crl"]:
             context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
-    if store is not None and not trust_store(context, store, location, CLIENT):
-        raise no_authorities(store, location)
+    if store is not None:
+        context.load_verify_locations(cadata=authorities_in(stores, store))
     context.verify_mode = ssl.CERT_OPTIONAL if optional else ssl.CERT_REQUIRED
     # A resumed session would not ask again whether its certificate was revoked since.
     context.num_tickets = 0
-    ledgers = refuse_revoked(location)
-    verify_with(context, location, *([] if ledgers is None else [ledgers]))
+    ledgers = refuse_revoked(stores.location)
+    verify_with(context, stores.location, *([] if ledgers is None else [ledgers]))
     trusted = context.get_ca_certs(binary_form=True)
     ours = () if ledgers is None else ledgers.names
     demanded = "may come with" if optional else "need"
@@ -231,7 +221,7 @@ def demand_clients(
 @click.command(
     epilog=examples(
         "tlsocket serve . --port 8443",
-        "tlsocket serve --echo --port 8444 --cert server.pem --key server.key",
+        "tlsocket serve --echo --port 8444 --entry web --client-store ROOT",
     )
 )
 @click.argument("folder", default=".", type=click.Path(exists=True, file_okay=False))
@@ -241,18 +231,14 @@ def demand_clients(
 )
 @click.option("--cert", metavar="FILE", help="Certificate chain in PEM; without it a certificate is made.")
 @click.option("--key", metavar="FILE", help="Its private key, when it is not in the same file.")
-@click.option("--entry", metavar="ENTRY", help="Use this entry of the store MY instead of files.")
+@entry_option
 @click.option(
     "--client-ca", metavar="FILE", help="Demand client certificates of these authorities; CRLs beside them are obeyed."
 )
-@click.option(
-    "--client-store", metavar="ROOT", callback=_store, help="The same, of the authorities that you put into a store."
-)
+@click.option("--client-store", metavar="ROOT", help="Demand client certificates of the authorities in this store.")
 @click.option("--client-optional", is_flag=True, help="With either: a client may come without one.")
 @click.option("--alpn", metavar="LIST", help="Application protocols, comma-separated. [http/1.1 for a folder]")
 @click.option("--echo", is_flag=True, help="Send back what comes instead of serving files.")
-@location_option
-@password_option
 @common
 def serve(
     folder: str,
@@ -260,32 +246,30 @@ def serve(
     port: int,
     cert: str | None,
     key: str | None,
-    entry: str | None,
     client_ca: str | None,
     client_store: str | None,
     client_optional: bool,
     alpn: str | None,
     echo: bool,
-    location: StoreLocation,
-    passwords: Passwords,
+    entry: str | None,
+    stores: StoreAccess,
 ) -> int:
     """Serve FOLDER over HTTPS, or echo.
 
-    Without --cert or --entry it makes a self-signed certificate for this run and prints its fingerprint. Where clients
-    need certificates, those that an authority of yours (`tlsocket ca`) has revoked are refused from the next connection
-    on. One line a request; Ctrl-C ends it.
+    The certificate is in a file (--cert) or in a store (--entry). Without either it makes a self-signed certificate
+    for this run and prints its fingerprint. Where clients need certificates, those that an authority of yours
+    (`tlsocket ca`) has revoked are refused from the next connection on. One line a request; Ctrl-C ends it.
     """
-    if key is not None and cert is None:
-        raise click.UsageError("--key needs --cert")
-    if cert is not None and entry is not None:
-        raise click.UsageError("--cert and --entry exclude each other: the server has one certificate")
+    check_credential_options(cert, key, entry)
+    if client_ca is not None and client_store is not None:
+        raise click.UsageError("--client-ca and --client-store exclude each other")
     if client_optional and client_ca is None and client_store is None:
         raise click.UsageError("--client-optional needs --client-ca or --client-store")
     names = list(dict.fromkeys(["localhost", "127.0.0.1", "::1", *([] if bind in ("", "0.0.0.0", "::") else [bind])]))
-    context, made = server_context(cert, key, entry, names, StoreAccess("MY", location, passwords))
+    context, made = server_context(cert, key, names, None if entry is None else stores.find(entry)[1])
     demanded = ""
     if client_ca is not None or client_store is not None:
-        demanded = demand_clients(context, client_ca, client_store, client_optional, location)
+        demanded = demand_clients(context, client_ca, client_store, client_optional, stores)
     protocols = alpn.split(",") if alpn is not None else [] if echo else ["http/1.1"]
     if protocols:
         context.set_alpn_protocols(protocols)

@@ -17,13 +17,17 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import PublicKeyAlgorithmOID
 
+from tlsocket.crypto.suites import CertificateKind
 from tlsocket.errors import InvalidMessage, PeerMisbehaved, Reason
+from tlsocket.registry.named_groups import NamedGroup
 
 __all__ = [
     "PSSPublicKey",
     "PublicKey",
+    "certificate_kind",
     "certificate_public_key",
     "clear_cache",
+    "curve_of",
     "demand_digital_signature",
     "host_names",
     "parse_certificate",
@@ -124,19 +128,6 @@ def certificate_public_key(certificate: x509.Certificate) -> PublicKey:
     raise PeerMisbehaved(Reason.UNSUPPORTED_CERTIFICATE_KEY, type(key).__name__)
 
 
-def demand_digital_signature(certificate: x509.Certificate) -> None:
-    """PeerMisbehaved unless the certificate's key may sign.
-
-    RFC 9846 section 4.5.1.2: "the digitalSignature bit MUST be set if the Key Usage extension is present". Extensions
-    that cannot be parsed are left to whoever verifies the path.
-    """
-    try:
-        for extension in certificate.extensions:
-            # By type, without a search by OID: 0.1 us instead of 1.
-            if type(extension.value) is x509.KeyUsage and not extension.value.digital_signature:
-                raise PeerMisbehaved(Reason.KEY_USAGE_FORBIDS_SIGNING)
-    except (*_PARSE_ERRORS, x509.DuplicateExtension):
-        return
 def host_names(certificate: x509.Certificate) -> tuple[str, ...]:
     """The DNS names in subjectAltName, lower case; none where that cannot be read. For choosing among our own only."""
     try:
@@ -157,6 +148,39 @@ def same_key(first: object, second: object) -> bool:
     except (AttributeError, TypeError, ValueError):
         return False
     return bool(encoded[0] == encoded[1])
+
+
+def certificate_kind(key: PublicKey) -> CertificateKind:
+    """Which cipher suites of TLS 1.2 a certificate with this key goes with."""
+    return CertificateKind.RSA if isinstance(key, (rsa.RSAPublicKey, PSSPublicKey)) else CertificateKind.ECDSA
+
+
+_CURVES = {
+    "secp256r1": NamedGroup.SECP256R1.value,
+    "secp384r1": NamedGroup.SECP384R1.value,
+    "secp521r1": NamedGroup.SECP521R1.value,
+}
+
+
+def curve_of(key: PublicKey) -> int | None:
+    """The NamedGroup of an ECDSA key's curve; None: it has none, or one that TLS does not know."""
+    return _CURVES.get(key.curve.name) if isinstance(key, ec.EllipticCurvePublicKey) else None
+
+
+def demand_digital_signature(certificate: x509.Certificate) -> None:
+    """PeerMisbehaved unless the certificate's key may sign.
+
+    RFC 9846 section 4.5.1.2: "the digitalSignature bit MUST be set if the Key Usage extension is present"; with ECDHE
+    the same holds in TLS 1.2 (RFC 5246 section 7.4.2). Extensions that cannot be parsed are left to whoever verifies
+    the path.
+    """
+    try:
+        for extension in certificate.extensions:
+            # By type, without a search by OID: 0.1 us instead of 1.
+            if type(extension.value) is x509.KeyUsage and not extension.value.digital_signature:
+                raise PeerMisbehaved(Reason.KEY_USAGE_FORBIDS_SIGNING)
+    except (*_PARSE_ERRORS, x509.DuplicateExtension):
+        return
 
 
 # RFC 9846 section 4.3.3 for rsa_pss_pss_*: the parameters of the key, where present, bind the signature. `cryptography`

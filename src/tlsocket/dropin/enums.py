@@ -204,5 +204,5 @@ HAS_SSLv2 = False
 HAS_SSLv3 = False
 HAS_TLSv1 = False
 HAS_TLSv1_1 = False
-HAS_TLSv1_2 = False
+HAS_TLSv1_2 = True
 HAS_TLSv1_3 = True

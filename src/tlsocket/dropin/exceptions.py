@@ -85,6 +85,12 @@ _OPENSSL_REASONS = {
     Reason.DUPLICATE_EXTENSION: "BAD_EXTENSION",
     Reason.CIPHER_SUITE_NOT_OFFERED: "WRONG_CIPHER_RETURNED",
     Reason.DOWNGRADE_DETECTED: "INAPPROPRIATE_FALLBACK",
+    Reason.RENEGOTIATION_REFUSED: "NO_RENEGOTIATION",
+    Reason.RENEGOTIATION_INFO_MISMATCH: "RENEGOTIATION_MISMATCH",
+    Reason.NO_SECURE_RENEGOTIATION: "UNSAFE_LEGACY_RENEGOTIATION_DISABLED",
+    Reason.NO_UNCOMPRESSED_POINTS: "TLS_INVALID_ECPOINTFORMAT_LIST",
+    Reason.CURVE_NOT_NAMED: "WRONG_CURVE",
+    Reason.CERTIFICATE_DOES_NOT_FIT_SUITE: "WRONG_CERTIFICATE_TYPE",
     Reason.INVALID_KEY_SHARE: "BAD_KEY_SHARE",
     Reason.KEY_SHARE_NOT_OFFERED: "BAD_KEY_SHARE",
     Reason.ALL_ZERO_SHARED_SECRET: "BAD_KEY_SHARE",
@@ -93,6 +99,7 @@ _OPENSSL_REASONS = {
     Reason.INVALID_CONFIGURATION: "INVALID_CONFIG",
     Reason.BAD_FINISHED: "DIGEST_CHECK_FAILED",
     Reason.NO_CERTIFICATE: "PEER_DID_NOT_RETURN_A_CERTIFICATE",
+    Reason.CLIENT_CERTIFICATE_MISSING: "PEER_DID_NOT_RETURN_A_CERTIFICATE",
     Reason.CERTIFICATE_REQUIRED: "PEER_DID_NOT_RETURN_A_CERTIFICATE",
     Reason.UNSUPPORTED_CERTIFICATE_KEY: "UNKNOWN_CERTIFICATE_TYPE",
     Reason.KEY_USAGE_FORBIDS_SIGNING: "KEY_USAGE_BIT_INCORRECT",
@@ -182,6 +189,8 @@ def translate(error: BaseException, server_name: str | None = None) -> BaseExcep
         return _eof_error()
     if isinstance(error, ApiMisuse) and error.reason is Reason.HANDSHAKE_NOT_DONE:
         return ValueError("handshake not done yet")
+    if isinstance(error, TLSError) and error.reason is Reason.HANDSHAKE_TIMED_OUT:
+        return TimeoutError(f"The handshake operation timed out: {error}")
     if isinstance(error, TLSError):
         reason = _OPENSSL_REASONS.get(error.reason, error.reason.name)
         return ssl_error(reason, str(error))

@@ -104,7 +104,7 @@ class SSLObject(ConnectionView):
         self._ready = False
         self._server_side = bool(server_side)
         self._server_hostname = server_hostname
-        self._conn = context._connection(bool(server_side), server_hostname)
+        self._conn = context._connection(bool(server_side), server_hostname, self)
         return self
 
     @property

@@ -162,7 +162,7 @@ class SSLSocket(ConnectionView, socket):
         return False
 
     def _attach(self) -> Connection:
-        conn = self._context._connection(self.server_side, self.server_hostname)
+        conn = self._context._connection(self.server_side, self.server_hostname, self)
         self._guard = (os.getpid(), threading.Lock())
         self._conn = conn
         return conn
@@ -214,19 +214,23 @@ class SSLSocket(ConnectionView, socket):
         try:
             conn.start()
             while True:
-                outcome = conn.writer.flush(self, _left(timeout, deadline, "handshake"))
+                outcome = conn.writer.flush(self, _handshake_left(conn, timeout, deadline))
                 if outcome < 0:
+                    if outcome == TIMED_OUT:
+                        conn.time_left()
                     raise_outcome(outcome, conn.writer.last_errno, "handshake")
                 if conn.handshake_complete:
                     return
                 if conn.suspended is not None:
                     self._decide(conn)
                     continue
-                outcome = conn.reader.pull(self, _left(timeout, deadline, "handshake"), conn)
+                outcome = conn.reader.pull(self, _handshake_left(conn, timeout, deadline), conn)
                 if outcome == TRUNCATED:
                     raise conn.on_failure(Truncated())
                 if outcome == CLOSED:
                     raise SSLZeroReturnError(6, "the peer closed the connection during the handshake (tlsocket)")
+                if outcome == TIMED_OUT:
+                    conn.time_left()
                 if outcome != STOPPED:
                     raise_outcome(outcome, conn.reader.last_errno, "handshake")
         except BaseException as error:
@@ -592,6 +596,17 @@ def _acquire(lock: threading.Lock, timeout: float | None) -> None:
         lock.acquire()
     elif not (lock.acquire(timeout=timeout) if timeout else lock.acquire(blocking=False)):
         raise_outcome(TIMED_OUT if timeout else WANT_READ, 0, "handshake")
+
+
+def _handshake_left(conn: Connection, timeout: float | None, deadline: float | None) -> float | None:
+    """What is left of the call's timeout, or of the time that the context gives a handshake where that is less."""
+    left = _left(timeout, deadline, "handshake")
+    if conn.deadline is None:
+        return left
+    whole = conn.time_left()
+    if whole is None or left == 0.0:
+        return left
+    return whole if left is None else min(left, whole)
 
 
 def _left(timeout: float | None, deadline: float | None, operation: str) -> float | None:

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 from tlsocket.config import Credential, Role, ServerConfig
 from tlsocket.connection import Connection
 from tlsocket.crypto.certificates import parse_certificate
-from tlsocket.crypto.suites import TLS13_SUITES, CipherSuite
+from tlsocket.crypto.suites import TLS12_SUITES, TLS13_SUITES, CipherSuite
 from tlsocket.dropin.client_hello import ClientHelloInfo
 from tlsocket.dropin.credentials import load_credential
 from tlsocket.dropin.enums import CHANNEL_BINDING_TYPES
 from tlsocket.dropin.exceptions import translate
+from tlsocket.dropin.versions import version_name
 from tlsocket.errors import ApiMisuse, ApplicationRefusal, TLSError
 from tlsocket.events import Negotiated
 from tlsocket.handshake.decisions import CertificateDecision
@@ -89,9 +90,9 @@ class ConnectionView:
     # What was negotiated
 
     def version(self) -> str | None:
-        """The protocol version, "TLSv1.3", or None before the handshake."""
+        """The protocol version, "TLSv1.3" or "TLSv1.2", or None before the handshake."""
         conn = self._conn
-        return None if conn is None or conn.negotiated is None else "TLSv1.3"
+        return None if conn is None or conn.negotiated is None else version_name(conn.negotiated.version)
 
     def cipher(self) -> tuple[str, str, int] | None:
         """The cipher suite as (name, version, secret bits), or None before the handshake."""
@@ -124,7 +125,8 @@ class ConnectionView:
         conn = self._conn
         if conn is None or conn.negotiated is None or conn.role is Role.CLIENT:
             return None
-        return [_cipher_tuple(TLS13_SUITES[code]) for code in conn.negotiated.common_cipher_suites]
+        suites = {**TLS13_SUITES, **TLS12_SUITES}
+        return [_cipher_tuple(suites[code]) for code in conn.negotiated.common_cipher_suites]
 
     def compression(self) -> None:
         """None: TLS compression is unsafe and was removed from the protocol (RFC 9846 section 4.2.2)."""
@@ -206,7 +208,8 @@ class ConnectionView:
         """Channel binding data, or None where there is none.
 
         `tls-unique`, the default of `ssl`, is not defined for TLS 1.3 (RFC 9266 section 3) and gives None;
-        `tls-exporter` takes its place.
+        `tls-exporter` takes its place. In TLS 1.2 both need the extended main secret (RFC 7627): without it
+        `tls-unique` is None and `tls-exporter` an `SSLError`.
         """
         if cb_type not in CHANNEL_BINDING_TYPES:
             raise ValueError(f"{cb_type} channel binding type not implemented")
@@ -214,24 +217,30 @@ class ConnectionView:
         if conn is None or conn.negotiated is None:
             return None
         if cb_type == "tls-exporter":
-            return conn.export_keying_material(_BINDING_LABEL, b"", _BINDING_LENGTH)
+            return self._export(conn, _BINDING_LABEL, b"", _BINDING_LENGTH)
         if cb_type == "tls-server-end-point":
             return _server_end_point(conn, conn.negotiated)
-        return None
+        return conn.tls_unique
 
     def export_keying_material(self, label: str | bytes, length: int, context: bytes | None = None) -> bytes:
         """Keys for another protocol, bound to this connection (RFC 9846 section 7.5, RFC 5705)."""
         conn = self._conn
         if conn is None or conn.negotiated is None:
             raise ValueError("handshake not done yet")
+        name = label.encode("ascii") if isinstance(label, str) else label
         try:
-            return conn.export_keying_material(
-                label.encode("ascii") if isinstance(label, str) else label, context, length
-            )
+            return conn.export_keying_material(name, context, length)
         except ApiMisuse as error:
             raise ValueError(error.detail) from None
 
     # Inside
+
+    @staticmethod
+    def _export(conn: Connection, label: bytes, context: bytes | None, length: int) -> bytes:
+        try:
+            return conn.export_keying_material(label, context, length)
+        except TLSError as error:
+            raise translate(error) from None
 
     def _decide(self, conn: Connection) -> None:
         """Answer the decision that the connection waits for, by the context's callbacks."""
@@ -293,7 +302,7 @@ def refuse_session(session: object) -> None:
 
 
 def _cipher_tuple(suite: CipherSuite) -> tuple[str, str, int]:
-    return (suite.name, "TLSv1.3", suite.bits)
+    return (suite.openssl_name, "TLSv1.2" if suite.code in TLS12_SUITES else "TLSv1.3", suite.bits)
 
 
 def _server_end_point(conn: Connection, negotiated: Negotiated) -> bytes | None:

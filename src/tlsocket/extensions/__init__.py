@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tlsocket.extensions.authentication import is_distinguished_name
 from tlsocket.extensions.block import Codec, ExtensionBlock
 from tlsocket.extensions.blocks import (
     CertificateEntryExtensions,
@@ -11,6 +12,7 @@ from tlsocket.extensions.blocks import (
     HelloRetryRequestExtensions,
     NewSessionTicketExtensions,
     ServerHelloExtensions,
+    Tls12ServerHelloExtensions,
 )
 from tlsocket.extensions.key_exchange import KeyShareEntry
 from tlsocket.extensions.server_name import is_host_name
@@ -29,5 +31,7 @@ __all__ = [
     "NewSessionTicketExtensions",
     "Placement",
     "ServerHelloExtensions",
+    "Tls12ServerHelloExtensions",
+    "is_distinguished_name",
     "is_host_name",
 ]

@@ -27,6 +27,7 @@ from tlsocket.extensions.key_exchange import (
 from tlsocket.extensions.negotiation import (
     COOKIE,
     MAX_EARLY_DATA_SIZE,
+    MAX_FRAGMENT_LENGTH,
     OFFERED_VERSIONS,
     RECORD_SIZE_LIMIT,
     SELECTED_VERSION,
@@ -43,6 +44,7 @@ __all__ = [
     "HelloRetryRequestExtensions",
     "NewSessionTicketExtensions",
     "ServerHelloExtensions",
+    "Tls12ServerHelloExtensions",
 ]
 
 
@@ -69,6 +71,7 @@ class ClientHelloExtensions(ExtensionBlock):
     psk_key_exchange_modes: tuple[int, ...] | None = None
     key_share: tuple[KeyShareEntry, ...] | None = None
     record_size_limit: int | None = None
+    max_fragment_length: int | None = None
     post_handshake_auth: bool = False
     early_data: bool = False
     pre_shared_key: bytes | None = None
@@ -93,6 +96,7 @@ class ClientHelloExtensions(ExtensionBlock):
         int(E.PSK_KEY_EXCHANGE_MODES): ("psk_key_exchange_modes", PSK_KEY_EXCHANGE_MODES),
         int(E.KEY_SHARE): ("key_share", CLIENT_SHARES),
         int(E.RECORD_SIZE_LIMIT): ("record_size_limit", RECORD_SIZE_LIMIT),
+        int(E.MAX_FRAGMENT_LENGTH): ("max_fragment_length", MAX_FRAGMENT_LENGTH),
         int(E.POST_HANDSHAKE_AUTH): ("post_handshake_auth", EMPTY),
         int(E.EARLY_DATA): ("early_data", EMPTY),
         int(E.PRE_SHARED_KEY): ("pre_shared_key", RAW),
@@ -104,7 +108,8 @@ class ServerHelloExtensions(ExtensionBlock):
     """What establishes the keys (RFC 9846 section 4.2.3).
 
     Without supported_versions the message is of TLS 1.2 or older, where other rules say what may stand in it: the
-    table is not applied then, and the extensions of that version are in `unknown`.
+    table is not applied then, and the extensions of that version are in `unknown` (`Tls12ServerHelloExtensions` reads
+    them).
     """
 
     supported_version: int | None = None
@@ -118,6 +123,36 @@ class ServerHelloExtensions(ExtensionBlock):
         int(E.SUPPORTED_VERSIONS): ("supported_version", SELECTED_VERSION),
         int(E.KEY_SHARE): ("key_share", SERVER_SHARE),
         int(E.PRE_SHARED_KEY): ("pre_shared_key", SELECTED_IDENTITY),
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tls12ServerHelloExtensions(ExtensionBlock):
+    """All that a server of TLS 1.2 answers to the client's extensions (RFC 5246 section 7.4.1.4).
+
+    `session_ticket` and `status_request` are empty: each announces a message of its own.
+    """
+
+    server_name: bool = False
+    extended_main_secret: bool = False
+    renegotiation_info: bytes | None = None
+    ec_point_formats: bytes | None = None
+    session_ticket: bool = False
+    alpn: bytes | None = None
+    status_request: bool = False
+    record_size_limit: int | None = None
+
+    vector: ClassVar[str] = "ServerHello.extensions"
+    forbidden: ClassVar[frozenset[int]] = forbidden_in(Placement.SH12)
+    rows: ClassVar[Rows] = {
+        int(E.SERVER_NAME): ("server_name", EMPTY),
+        int(E.EXTENDED_MAIN_SECRET): ("extended_main_secret", EMPTY),
+        int(E.RENEGOTIATION_INFO): ("renegotiation_info", RENEGOTIATION_INFO),
+        int(E.EC_POINT_FORMATS): ("ec_point_formats", EC_POINT_FORMATS),
+        int(E.SESSION_TICKET): ("session_ticket", EMPTY),
+        int(E.APPLICATION_LAYER_PROTOCOL_NEGOTIATION): ("alpn", SELECTED_PROTOCOL),
+        int(E.STATUS_REQUEST): ("status_request", EMPTY),
+        int(E.RECORD_SIZE_LIMIT): ("record_size_limit", RECORD_SIZE_LIMIT),
     }
 
 
@@ -146,6 +181,7 @@ class EncryptedExtensionsExtensions(ExtensionBlock):
     supported_groups: tuple[int, ...] | None = None
     alpn: bytes | None = None
     record_size_limit: int | None = None
+    max_fragment_length: int | None = None
     early_data: bool = False
 
     vector: ClassVar[str] = "EncryptedExtensions.extensions"
@@ -155,6 +191,7 @@ class EncryptedExtensionsExtensions(ExtensionBlock):
         int(E.SUPPORTED_GROUPS): ("supported_groups", NAMED_GROUP_LIST),
         int(E.APPLICATION_LAYER_PROTOCOL_NEGOTIATION): ("alpn", SELECTED_PROTOCOL),
         int(E.RECORD_SIZE_LIMIT): ("record_size_limit", RECORD_SIZE_LIMIT),
+        int(E.MAX_FRAGMENT_LENGTH): ("max_fragment_length", MAX_FRAGMENT_LENGTH),
         int(E.EARLY_DATA): ("early_data", EMPTY),
     }
 

@@ -1,4 +1,5 @@
-"""supported_versions, cookie, early_data and record_size_limit (RFC 9846 sections 4.3.1, 4.3.2, 4.3.10; RFC 8449).
+"""supported_versions, cookie, early_data, record_size_limit and max_fragment_length (RFC 9846 sections 4.3.1, 4.3.2,
+4.3.10; RFC 8449; RFC 6066 section 4).
 
 What the values mean for a connection is decided in the handshake.
 """
@@ -11,7 +12,15 @@ from tlsocket.errors import PeerMisbehaved, Reason
 from tlsocket.extensions.block import Codec
 from tlsocket.wire import Reader, Writer
 
-__all__ = ["COOKIE", "MAX_EARLY_DATA_SIZE", "OFFERED_VERSIONS", "RECORD_SIZE_LIMIT", "SELECTED_VERSION"]
+__all__ = [
+    "COOKIE",
+    "FRAGMENT_LENGTHS",
+    "MAX_EARLY_DATA_SIZE",
+    "MAX_FRAGMENT_LENGTH",
+    "OFFERED_VERSIONS",
+    "RECORD_SIZE_LIMIT",
+    "SELECTED_VERSION",
+]
 
 _SMALLEST_RECORD_SIZE_LIMIT = 64
 
@@ -95,6 +104,29 @@ def _serialize_record_size_limit(writer: Writer, limit: int) -> None:
     writer.u16(limit)
 
 
+FRAGMENT_LENGTHS = (512, 1024, 2048, 4096)
+"""The lengths that max_fragment_length can name."""
+
+
+def _parse_max_fragment_length(reader: Reader) -> int:
+    """Read a MaxFragmentLength (RFC 6066 section 4), as a number of bytes.
+
+        enum{
+            2^9(1), 2^10(2), 2^11(3), 2^12(4), (255)
+        } MaxFragmentLength;
+
+    "a value other than the allowed values ... MUST abort the handshake with an "illegal_parameter" alert."
+    """
+    code = reader.u8("MaxFragmentLength")
+    if not 1 <= code <= len(FRAGMENT_LENGTHS):
+        raise PeerMisbehaved(Reason.INVALID_MAX_FRAGMENT_LENGTH, str(code))
+    return FRAGMENT_LENGTHS[code - 1]
+
+
+def _serialize_max_fragment_length(writer: Writer, length: int) -> None:
+    writer.u8(1 + FRAGMENT_LENGTHS.index(length))
+
+
 OFFERED_VERSIONS = Codec(_parse_offered_versions, _serialize_offered_versions, repeats=True)
 """supported_versions of a ClientHello, most preferred first."""
 
@@ -109,3 +141,6 @@ MAX_EARLY_DATA_SIZE = Codec(_parse_max_early_data_size, _serialize_max_early_dat
 
 RECORD_SIZE_LIMIT = Codec(_parse_record_size_limit, _serialize_record_size_limit)
 """record_size_limit of a ClientHello or EncryptedExtensions."""
+
+MAX_FRAGMENT_LENGTH = Codec(_parse_max_fragment_length, _serialize_max_fragment_length)
+"""max_fragment_length of a ClientHello or EncryptedExtensions, in bytes."""

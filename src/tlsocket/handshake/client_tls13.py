@@ -1,8 +1,8 @@
 """A client's handshake in TLS 1.3: one function for each message (RFC 9846 sections 4.2 to 4.5, appendix A.1).
 
 Each is called only when `transitions` allows its message, checks what the RFC tells a client to check, and returns the
-state that follows. `K_send` and `K_recv` in comments are the RFC's notation. Not here: TLS 1.2, resumption, messages
-after Finished (`post_handshake`).
+state that follows. `K_send` and `K_recv` in comments are the RFC's notation. Not here: TLS 1.2 (a ServerHello of it is
+handed to `client_tls12`), resumption, messages after Finished (`post_handshake`).
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ from tlsocket.handshake.decisions import SignatureDecision, Suspended
 from tlsocket.handshake.flight import Flight
 from tlsocket.handshake.machine import Handshake
 from tlsocket.handshake.proofs import AuthenticatedPeer, FinishedValid
+from tlsocket.handshake.sizes import heed_size_limits
 from tlsocket.handshake.states import ClientState, State
 from tlsocket.key_schedule import EarlySecret
 from tlsocket.messages import (
@@ -130,7 +131,7 @@ def _send_client_hello(hs: ClientHandshake) -> State:
         hs.template = template
         random = random_bytes(64)
         hs.client_random = random[:32]
-        hs.session_id = random[32:] if hs.config.middlebox_compatibility else b""
+        hs.session_id = random[32:] if template.hello.legacy_session_id else b""
         hs.shares = generate_shares(template.share_groups)
         message = template.fill(hs.client_random, hs.session_id, hs.shares)
     else:
@@ -146,7 +147,7 @@ def _send_client_hello(hs: ClientHandshake) -> State:
         hs.on_event(
             ClientHelloSent(
                 server_name=offer.extensions.server_name,
-                versions=(ProtocolVersion.TLS_1_3,),
+                versions=hs.config.versions,
                 cipher_suites=offer.cipher_suites,
                 groups=hs.config.groups,
                 key_share_groups=tuple(hs.shares),
@@ -177,10 +178,23 @@ def _offered(hs: ClientHandshake) -> Template:
 
 
 def _on_server_hello(hs: ClientHandshake, message: ServerHello | HelloRetryRequest, raw: bytes) -> State:
+    if _chooses_tls12(hs, message):
+        from tlsocket.handshake.client_tls12 import take_over  # seldom needed
+
+        return take_over(hs, message.random, raw)
     suite = _check_hello(hs, message)
     if isinstance(message, HelloRetryRequest):
         return _on_hello_retry_request(hs, message, raw, suite)
     return _on_parameters(hs, message, raw, suite)
+
+
+def _chooses_tls12(hs: ClientHandshake, message: ServerHello | HelloRetryRequest) -> bool:
+    """RFC 9846 section 4.3.1: without supported_versions the server chose TLS 1.2 or less, if we offer that."""
+    if message.extensions.supported_version is not None and hs.config.maximum_version == ProtocolVersion.TLS_1_3:
+        return False
+    return (
+        hs.config.minimum_version == ProtocolVersion.TLS_1_2 and isinstance(message, ServerHello) and hs.retry is None
+    )
 
 
 def _check_hello(hs: ClientHandshake, message: ServerHello | HelloRetryRequest) -> CipherSuite:
@@ -192,10 +206,11 @@ def _check_hello(hs: ClientHandshake, message: ServerHello | HelloRetryRequest) 
         if isinstance(message, HelloRetryRequest):
             raise PeerMisbehaved(Reason.MISSING_EXTENSION, "supported_versions")
         offer = describe(ProtocolVersion, message.legacy_version)
-        raise PeerIncompatible(Reason.UNSUPPORTED_VERSION, f"the server chose {offer}; we offer TLS 1.3")
+        ours = ", ".join(describe(ProtocolVersion, version) for version in hs.config.versions)
+        raise PeerIncompatible(Reason.UNSUPPORTED_VERSION, f"the server chose {offer}; we offer {ours}")
     if hs.retry is not None and version != hs.retry.extensions.supported_version:
         raise PeerMisbehaved(Reason.VERSION_CHANGED, describe(ProtocolVersion, version))
-    if version != ProtocolVersion.TLS_1_3:
+    if version != ProtocolVersion.TLS_1_3 or hs.config.maximum_version != ProtocolVersion.TLS_1_3:
         raise PeerMisbehaved(Reason.VERSION_NOT_OFFERED, describe(ProtocolVersion, version))
     if message.legacy_version != ProtocolVersion.TLS_1_2:
         raise PeerMisbehaved(Reason.UNSUPPORTED_VERSION, f"legacy_version 0x{message.legacy_version:04x}")
@@ -277,6 +292,8 @@ def _on_encrypted_extensions(hs: ClientHandshake, message: EncryptedExtensions, 
     if extensions.alpn is not None and extensions.alpn not in hs.config.alpn_protocols:
         raise PeerMisbehaved(Reason.APPLICATION_PROTOCOL_NOT_OFFERED, repr(extensions.alpn))
     hs.alpn = extensions.alpn
+    if extensions.record_size_limit is not None or extensions.max_fragment_length is not None:
+        heed_size_limits(hs, extensions)
     hs.transcript.add(raw)
     if hs.on_event is not None:
         hs.on_event(EncryptedExtensionsReceived(hs.alpn))

@@ -1,8 +1,9 @@
 """The state machine under both roles: budgets, the transition table, suspension, and what is kept while it runs.
 
 `Handshake` holds what client and server know alike; `client_tls13` and `server_tls13` add their own fields and their
-functions. It refers to no connection and no bound method of its own, so that it is freed, with every secret in it,
-the moment its connection lets go of it.
+functions. Every handshake begins there; where TLS 1.2 is chosen, a `successor` takes over (`machine_tls12`). It refers
+to no connection and no bound method of its own, so that it is freed, with every secret in it, the moment its connection
+lets go of it.
 """
 
 from __future__ import annotations
@@ -17,15 +18,17 @@ from tlsocket.errors import ApiMisuse, InternalError, PeerMisbehaved, Reason, de
 from tlsocket.events import CertificateRejected, Event, HandshakeCompleted, Negotiated
 from tlsocket.handshake.decisions import Decision, Suspended, VerdictDecision
 from tlsocket.handshake.flight import Flight
-from tlsocket.handshake.post_handshake import PostHandshake
+from tlsocket.handshake.post_handshake import PostHandshake, Tls12PostHandshake
 from tlsocket.handshake.proofs import AnonymousPeer, AuthenticatedPeer, CertificateAccepted, FinishedValid
 from tlsocket.handshake.states import State
-from tlsocket.handshake.transitions import FOLLOWERS, TRANSITIONS
+from tlsocket.handshake.transitions import CHANGE_CIPHER_SPEC, FOLLOWERS, TRANSITIONS
 from tlsocket.key_schedule import ApplicationSecrets, HandshakeSecret, MainSecret, TrafficSecret, keylog
+from tlsocket.messages import parse_with
 from tlsocket.record import Protection, RecordReader, RecordWriter
 from tlsocket.registry.content_types import ContentType, HandshakeType
 from tlsocket.registry.versions import ProtocolVersion
 from tlsocket.transcript import Transcript
+from tlsocket.wire import Reader
 
 __all__ = ["Handler", "Handshake", "OwnStep", "Outcome"]
 
@@ -41,7 +44,7 @@ class Outcome(NamedTuple):
     """What a finished handshake leaves behind."""
 
     negotiated: Negotiated
-    post_handshake: PostHandshake
+    post_handshake: PostHandshake | Tls12PostHandshake
 
 
 class Handshake(Generic[C]):
@@ -73,6 +76,7 @@ class Handshake(Generic[C]):
         "server_name",
         "server_secret",
         "state",
+        "successor",
         "suite",
         "suspended",
         "transcript",
@@ -84,6 +88,9 @@ class Handshake(Generic[C]):
     connected_state: ClassVar[State]
     resumable: ClassVar[bool]
     """Whether a resumption secret is of any use."""
+    version: ClassVar[int] = ProtocolVersion.TLS_1_3.value
+    parsers: ClassVar[Mapping[int, Callable[[Reader], Any]]] = messages.PARSERS
+    """What reads the messages of this version."""
     handlers: ClassVar[Mapping[int, Handler]]
     own_steps: ClassVar[Mapping[State, OwnStep]]
 
@@ -101,6 +108,8 @@ class Handshake(Generic[C]):
         self.on_event = on_event
         self.server_name = server_name
         self.state: State = self.start_state
+        self.successor: Handshake[Any] | None = None
+        """The handshake that goes on in the place of this one, because TLS 1.2 was chosen."""
         self.suspended: Decision | None = None
         self.outcome: Outcome | None = None
         self.transcript = Transcript()
@@ -134,7 +143,13 @@ class Handshake(Generic[C]):
         if kind not in TRANSITIONS[self.state]:
             raise PeerMisbehaved(Reason.UNEXPECTED_MESSAGE, describe_unexpected(kind, self.state))
         self._spend(message)
-        self._go_on(self.handlers[kind](self, messages.parse(message), message))
+        self._go_on(self.handlers[kind](self, parse_with(self.parsers, message), message))
+
+    def receive_change_cipher_spec(self) -> None:
+        """Take a change_cipher_spec of TLS 1.2; the record layer deals with those of TLS 1.3."""
+        if CHANGE_CIPHER_SPEC not in TRANSITIONS[self.state]:
+            raise PeerMisbehaved(Reason.UNEXPECTED_CHANGE_CIPHER_SPEC, self.state.name)
+        self._go_on(self.handlers[CHANGE_CIPHER_SPEC](self, None, b""))
 
     def check_answer(self, answer: object) -> None:
         """ApiMisuse unless a decision is pending and `answer` is one to it."""
@@ -184,6 +199,11 @@ class Handshake(Generic[C]):
         self._bytes += len(message)
         if self._bytes > budgets.handshake_bytes or self._messages > budgets.handshake_messages:
             raise PeerMisbehaved(Reason.TOO_MANY_HANDSHAKE_BYTES, f"{self._messages} messages, {self._bytes} bytes")
+
+    def take_budgets(self, predecessor: Handshake[Any]) -> None:
+        """What was spent so far counts here too."""
+        self._bytes = predecessor._bytes
+        self._messages = predecessor._messages
 
     def asks(self, kind: DecisionKind) -> bool:
         """Whether the application takes this decision."""
@@ -276,6 +296,11 @@ class Handshake(Generic[C]):
         """As the verifier found it."""
         return () if self.peer_certificate is None else self.peer_certificate.path
 
+    @property
+    def takes_warnings(self) -> bool:
+        """Whether a warning alert may still be one of TLS 1.2, where it does not end the connection."""
+        return self.suite is None and self.config.minimum_version < ProtocolVersion.TLS_1_3
+
     def _log(self, label: str, secret: bytes) -> None:
         if self.config.key_log is not None:
             self.config.key_log(keylog.line(label, self.client_random, secret))
@@ -283,11 +308,13 @@ class Handshake(Generic[C]):
 
 def describe_unexpected(kind: int, state: State) -> str:
     """Which message came, and which could have."""
-    expected = ", ".join(HandshakeType(code).name for code in TRANSITIONS[state]) or "none"
+    expected = ", ".join(_message_name(code) for code in TRANSITIONS[state]) or "none"
     return f"{_message_name(kind)} in {state.name}, where {expected} may come"
 
 
 def _message_name(kind: int) -> str:
+    if kind == CHANGE_CIPHER_SPEC:
+        return "CHANGE_CIPHER_SPEC"
     try:
         return HandshakeType(kind).name
     except ValueError:

@@ -1,6 +1,8 @@
 """What a connection is after its handshake: KeyUpdate, tickets, requests for a certificate, exporters (RFC 9846
 sections 4.7 and 7.5).
 
+`Tls12PostHandshake` is the same for TLS 1.2, which has less of it.
+
 `PostHandshake` owns every secret that outlives the handshake. It is used by the reading thread (`receive`) and the
 writing thread (`update_keys`) at the same time: the sending secret belongs to whoever seals, and changes only in
 `SendingSecret.advance`, which the writer calls when the key's turn comes.
@@ -13,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from tlsocket import clock, messages, record
 from tlsocket.config import ClientAuthentication, ClientConfig, Role, ServerConfig
@@ -25,12 +27,14 @@ from tlsocket.key_schedule import ExporterSecret, ResumptionSecret, TrafficSecre
 from tlsocket.messages import CertificateRequest, KeyUpdate, NewSessionTicket
 from tlsocket.record import Protection, RecordReader, RecordWriter
 from tlsocket.registry.content_types import HandshakeType
+from tlsocket.registry.versions import ProtocolVersion
 from tlsocket.transcript import Transcript
 
 if TYPE_CHECKING:
     from tlsocket.handshake.late_authentication import LateClientAuthentication, LateServerAuthentication
+    from tlsocket.key_schedule.tls12 import MainSecret12
 
-__all__ = ["PostHandshake", "SendingSecret", "Ticket"]
+__all__ = ["PostHandshake", "SendingSecret", "Ticket", "Tls12PostHandshake"]
 
 _BETWEEN_MESSAGES = (ServerState.WAIT_CERT, ClientState.CONNECTED)
 _SEVEN_DAYS = 604800
@@ -69,6 +73,48 @@ class SendingSecret:
         return record.protection_for(self.secret)
 
 
+class Tls12PostHandshake:
+    """What is left of a handshake of TLS 1.2: exporters, `tls-unique`, and the refusal to renegotiate."""
+
+    __slots__ = ("_role", "exporter", "tls_unique")
+
+    can_update_keys: ClassVar[bool] = False
+    version: ClassVar[int] = ProtocolVersion.TLS_1_2.value
+    tickets: ClassVar[tuple[Ticket, ...]] = ()
+    authentication: ClassVar[None] = None
+
+    def __init__(self, *, role: Role, exporter: MainSecret12, tls_unique: bytes | None) -> None:
+        self._role = role
+        self.exporter = exporter
+        self.tls_unique = tls_unique
+        """RFC 5929 section 3.1; None without the extended main secret, since it would then identify nothing."""
+
+    def receive(
+        self, message: bytes, reader: RecordReader, writer: RecordWriter, on_event: Callable[[Event], None] | None
+    ) -> None:
+        """Take one whole message: none is legal (RFC 5246 section 7.4.1.1 for those that ask to negotiate anew)."""
+        kind = message[0]
+        asks = HandshakeType.HELLO_REQUEST if self._role is Role.CLIENT else HandshakeType.CLIENT_HELLO
+        if kind == asks:
+            raise PeerMisbehaved(Reason.RENEGOTIATION_REFUSED)
+        raise PeerMisbehaved(Reason.UNEXPECTED_MESSAGE, f"handshake message type {kind} in CONNECTED")
+
+    def update_keys(
+        self, writer: RecordWriter, on_event: Callable[[Event], None] | None, *, request_peer: bool
+    ) -> None:
+        """TLS 1.2 changes keys by renegotiation only, which is not built."""
+        raise ApiMisuse(detail="TLS 1.2 has no KeyUpdate")
+
+    def request_certificate(
+        self, reader: RecordReader, writer: RecordWriter, on_event: Callable[[Event], None] | None
+    ) -> None:
+        """In TLS 1.2 a client is asked in the handshake, or by renegotiation, which is not built."""
+        raise ApiMisuse(detail="TLS 1.2 has no authentication after the handshake")
+
+    def take_answered(self) -> None:
+        """Nothing is ever asked."""
+
+
 class PostHandshake:
     """The secrets, tickets and counters of an established connection."""
 
@@ -91,6 +137,10 @@ class PostHandshake:
         "resumption",
         "tickets",
     )
+
+    can_update_keys: ClassVar[bool] = True
+    version: ClassVar[int] = ProtocolVersion.TLS_1_3.value
+    tls_unique: ClassVar[None] = None  # not defined for TLS 1.3 (RFC 9266 section 3)
 
     def __init__(
         self,

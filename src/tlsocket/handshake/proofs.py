@@ -1,7 +1,7 @@
 """Proofs that a handshake must hold before it may be CONNECTED (design law 6).
 
-Each is made in one place only, by the function in `authentication` that did the check, and each is demanded as an
-argument by the step that relies on it: a handshake that skipped a check does not type-check.
+Each is made in one place only, by the function in `authentication` or `authentication_tls12` that did the check, and
+each is demanded as an argument by the step that relies on it: a handshake that skipped a check does not type-check.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """A server's handshake in TLS 1.3: one function for each message and step (RFC 9846 sections 4.2 to 4.5, appendix A.2).
 
 Each is called only when `transitions` allows it, checks what the RFC tells a server to check, and returns the state
-that follows. `K_send` and `K_recv` in comments are the RFC's notation. Not here: TLS 1.2, resumption and 0-RTT (a
-pre_shared_key is ignored, so the handshake is a full one), messages after Finished (`post_handshake`).
+that follows. `K_send` and `K_recv` in comments are the RFC's notation. Not here: TLS 1.2 (a ClientHello for
+which is handed to `server_tls12`), resumption and 0-RTT (a pre_shared_key is ignored, so the handshake is a full one),
+messages after Finished (`post_handshake`).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import NamedTuple
 
 from tlsocket import record
 from tlsocket.config import ClientAuthentication, Credential, DecisionKind, Role, ServerConfig
-from tlsocket.crypto.constant_time import same_secret
+from tlsocket.crypto.comparison import equal
 from tlsocket.crypto.groups import respond
 from tlsocket.crypto.randomness import random_bytes
 from tlsocket.errors import InternalError, PeerIncompatible, PeerMisbehaved, Reason
@@ -48,8 +49,15 @@ from tlsocket.handshake.credentials import acceptable_schemes, scheme_for, selec
 from tlsocket.handshake.decisions import CertificateDecision, SignatureDecision, Suspended
 from tlsocket.handshake.flight import Flight
 from tlsocket.handshake.machine import Handshake
-from tlsocket.handshake.negotiation import Choice, negotiate, remember, select_application_protocol
+from tlsocket.handshake.negotiation import (
+    Choice,
+    negotiate,
+    remember,
+    select_application_protocol,
+    select_version,
+)
 from tlsocket.handshake.proofs import AnonymousPeer
+from tlsocket.handshake.sizes import Sizes, answer_size_limits
 from tlsocket.handshake.states import ServerState, State
 from tlsocket.key_schedule import EarlySecret
 from tlsocket.messages import (
@@ -107,8 +115,16 @@ class ServerHandshake(Handshake[ServerConfig]):
 
 
 def _on_client_hello(hs: ServerHandshake, message: ClientHello, raw: bytes) -> State:
+    # A second ClientHello keeps the version that the HelloRetryRequest named.
+    only = None if hs.retried_hello is None else ProtocolVersion.TLS_1_3
+    if select_version(hs.config, message, only) != ProtocolVersion.TLS_1_3:
+        from tlsocket.handshake.server_tls12 import take_over  # seldom needed
+
+        return take_over(hs, message, raw)
     hs.reader.change_cipher_spec_allowed = True
     _check_client_hello(message)
+    if len(message.extensions.present) > hs.config.budgets.extensions:
+        raise PeerMisbehaved(Reason.TOO_MANY_EXTENSIONS, str(len(message.extensions.present)))
     if hs.retried_hello is not None:
         _check_second_hello(hs, hs.retried_hello, message)
     hs.hello = message
@@ -131,12 +147,8 @@ def _on_client_hello(hs: ServerHandshake, message: ClientHello, raw: bytes) -> S
 
 
 def _check_client_hello(hello: ClientHello) -> None:
-    """RFC 9846 sections 4.2.2, 4.3.1, 4.3.9 and 9.2: the version first, then what TLS 1.3 demands of an offer."""
+    """RFC 9846 sections 4.2.2, 4.3.9 and 9.2: what TLS 1.3 demands of an offer."""
     extensions = hello.extensions
-    versions = extensions.supported_versions
-    if versions is None or ProtocolVersion.TLS_1_3 not in versions:
-        offer = ", ".join(describe(ProtocolVersion, version) for version in versions or (hello.legacy_version,))
-        raise PeerIncompatible(Reason.UNSUPPORTED_VERSION, f"they offer {offer}; we support TLS 1.3")
     if hello.legacy_version != ProtocolVersion.TLS_1_2:
         raise PeerMisbehaved(Reason.UNSUPPORTED_VERSION, f"legacy_version 0x{hello.legacy_version:04x}")
     if hello.legacy_compression_methods != b"\x00":
@@ -158,7 +170,7 @@ _MAY_CHANGE = frozenset({ExtensionType.PADDING})
 def _check_second_hello(hs: ServerHandshake, first: ClientHello, second: ClientHello) -> None:
     """RFC 9846 section 4.2.2: "the same ClientHello without modification, except as follows"."""
     sent = hs.cookie
-    if sent is not None and not same_secret(sent, second.extensions.cookie or b""):
+    if sent is not None and not equal(sent, second.extensions.cookie or b""):
         raise PeerMisbehaved(Reason.COOKIE_MISMATCH)
     if sent is None and second.extensions.cookie is not None:
         raise PeerMisbehaved(Reason.COOKIE_MISMATCH, "no cookie was sent")
@@ -224,6 +236,7 @@ class _Plan(NamedTuple):
     signature_scheme: int
     alpn: bytes | None
     encrypted_extensions: bytes
+    sizes: Sizes | None
 
 
 def _negotiate(hs: ServerHandshake, hello: ClientHello) -> State:
@@ -242,12 +255,16 @@ def _negotiate(hs: ServerHandshake, hello: ClientHello) -> State:
         extensions.signature_algorithms_cert,
         extensions.certificate_authorities,
         extensions.alpn,
+        extensions.record_size_limit,
+        extensions.max_fragment_length,
     )
     if chosen is None:
         plan = remember(config, key, lambda: _plan(config, hello.cipher_suites, shares, extensions, None))
     else:
         plan = _plan(config, hello.cipher_suites, shares, extensions, chosen)
-    choice, hs.credential, hs.signature_scheme, hs.alpn, hs.encrypted_extensions = plan
+    choice, hs.credential, hs.signature_scheme, hs.alpn, hs.encrypted_extensions, sizes = plan
+    if sizes is not None:
+        sizes.apply(hs)
     hs.choice = choice
     hs.suite = choice.cipher_suite
     hs.common_cipher_suites = choice.common_cipher_suites
@@ -269,8 +286,11 @@ def _plan(
     # RFC 6066 section 3: a server that used the name to choose its certificate says so with an empty server_name.
     name = extensions.server_name
     used = name is not None and serves_name(credential, name)
-    message = EncryptedExtensions(EncryptedExtensionsExtensions(alpn=alpn, server_name=used)).encode()
-    return _Plan(choice, credential, scheme, alpn, message)
+    sizes, limit, length = answer_size_limits(config, extensions)
+    answer = EncryptedExtensionsExtensions(
+        alpn=alpn, server_name=used, record_size_limit=limit, max_fragment_length=length
+    )
+    return _Plan(choice, credential, scheme, alpn, EncryptedExtensions(answer).encode(), sizes)
 
 
 def _select_credential(

@@ -24,8 +24,7 @@ from tlsocket.pki.errors import Problem, Refusal, WrongContent
 from tlsocket.pki.keys import KeySource, read_source
 from tlsocket.pki.trust import facts as f
 from tlsocket.pki.trust.algorithms import describe_algorithm, signature_is_right
-from tlsocket.pki.trust.facts import CertificateFacts
-from tlsocket.pki.trust.names import NameKey, name_key
+from tlsocket.pki.trust.facts import CertificateFacts, name_key
 
 if TYPE_CHECKING:
     from tlsocket.pki.ocsp import OCSPAnswers
@@ -149,7 +148,7 @@ class RevocationLists:
 
     def __init__(self, lists: Iterable[RevocationList] = ()) -> None:
         self._lists = tuple({item.der: item for item in lists}.values())
-        self._by_issuer: dict[NameKey, tuple[RevocationList, ...]] = {}
+        self._by_issuer: dict[bytes, tuple[RevocationList, ...]] = {}
         for item in self._lists:
             key = name_key(item.issuer)
             self._by_issuer[key] = (*self._by_issuer.get(key, ()), item)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,12 +11,15 @@ from types import SimpleNamespace
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, ExtensionOID
 
 from tests.pki.authority.support import PASSWORD, Family, distinguished, host, request, request_pem
 from tlsocket import clock
+from tlsocket.pki.alternative_names import SubjectAlternativeNames
 from tlsocket.pki.authority import (
     BOTH,
     CLIENT,
@@ -35,8 +39,21 @@ from tlsocket.pki.authority import (
 )
 from tlsocket.pki.authority.certificate_authority import Which
 from tlsocket.pki.authority.examination import Request
-from tlsocket.pki.certificates import Purpose
-from tlsocket.pki.errors import FileUnavailable, KeyMismatch, NotPrivate, PasswordRequired, WrongPassword
+from tlsocket.pki.certificates import Purpose, certificate_der
+from tlsocket.pki.errors import (
+    FileUnavailable,
+    KeyMismatch,
+    NotPrivate,
+    PasswordRequired,
+    Refusal,
+    UnsupportedKey,
+    WrongPassword,
+)
+from tlsocket.pki.names import DistinguishedName, NameSyntaxError
+from tlsocket.pki.ocsp import OCSPAnswers
+from tlsocket.pki.requests import CertificateRequest
+from tlsocket.pki.revocation import RevocationCheck, RevocationLists
+from tlsocket.pki.trust.facts import facts_of
 
 DAY = 86400
 
@@ -204,7 +221,7 @@ def test_authorities_of_each_kind_of_key(tmp_path: Path, kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["rsa-1024", "rsa-pss-2048", "dsa"])
 def test_an_authority_gets_no_weak_key(tmp_path: Path, kind: str) -> None:
-    with pytest.raises(ValueError, match="not a key for an authority"):
+    with pytest.raises(UnsupportedKey):
         CertificateAuthority.create(tmp_path, "a", distinguished("A"), key=kind)
 
 
@@ -298,6 +315,26 @@ def test_a_request_narrows_what_a_profile_gives(family: Family) -> None:
     # keyEncipherment is optional in the profile and this key can; keyAgreement is in no profile.
     usage = extension(certificate, ExtensionOID.KEY_USAGE).value
     assert usage == x509.KeyUsage(True, False, True, False, False, False, False, False, False)
+
+
+def test_names_and_requests_of_ours_are_taken(tmp_path: Path) -> None:
+    subject = DistinguishedName.parse("CN=Ours,O=Example")
+    made = CertificateRequest.create("CN=w.example.org", "dns:w.example.org", usage="both")
+    below = CertificateRequest.create("CN=Below", usage="intermediate")
+    with CertificateAuthority.create(tmp_path, "ours", subject) as authority:
+        assert DistinguishedName.from_x509(authority.certificate.subject) == subject
+        issued = authority.issue(made, profile="both", subject="/O=Example/CN=w.example.org")
+        assert issued.certificate.subject.rfc4514_string() == "CN=w.example.org,O=Example"
+        assert issued.dropped == ()
+        issued = authority.issue(made, sans="dns:x.example.org,ip:192.0.2.9", subject="CN=x", profile="both")
+        assert SubjectAlternativeNames.from_extensions(issued.certificate.extensions) == SubjectAlternativeNames.parse(
+            "dns:x.example.org,ip:192.0.2.9"
+        )
+        with pytest.raises(NameSyntaxError):
+            authority.issue(made, sans="x.example.org")
+        assert authority.issue(below, profile="intermediate").certificate.public_key() == below.public_key
+    with pytest.raises(NameSyntaxError):
+        CertificateAuthority.create(tmp_path, "bad", "CN=a,=b")
 
 
 def test_names_and_subject_can_be_given_in_place_of_the_requests(family: Family) -> None:
@@ -624,3 +661,22 @@ def test_an_expired_certificate_leaves_the_list_after_one_more(
     assert len(family.root.crl()) == 1
     hold_clock(12)
     assert len(family.root.crl()) == 0
+
+
+def test_our_own_verifier_believes_lists_and_answers(family: Family) -> None:
+    good, bad = (family.middle.issue(request()).certificate for _ in range(2))
+    family.middle.revoke(bad, "keyCompromise")
+    issuer = family.middle.certificate
+    lists = RevocationLists.load(family.middle.crl().public_bytes(Encoding.PEM))
+    now = datetime.datetime.now(datetime.UTC)
+    responses = []
+    for leaf in (good, bad):
+        asked = ocsp.OCSPRequestBuilder().add_certificate(leaf, issuer, hashes.SHA256()).build()
+        responses.append(family.middle.ocsp_response(asked.public_bytes(Encoding.DER)))
+    for check in (
+        RevocationCheck(lists, whole_chain=False),
+        RevocationCheck(whole_chain=False, answers=OCSPAnswers(responses)),
+    ):
+        for leaf, expected in ((good, []), (bad, [Refusal.REVOKED])):
+            path = [facts_of(certificate_der(certificate)) for certificate in (leaf, issuer)]
+            assert [problem.refusal for problem in check.problems(path, now)] == expected

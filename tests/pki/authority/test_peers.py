@@ -18,14 +18,13 @@ from tests.pki.authority.support import (
     family,
     host,
     request,
-    request_pem,
     run,
     write_pem,
 )
 from tlsocket.pki import der
 from tlsocket.pki.authority import CertificateAuthority, Issued
 from tlsocket.pki.authority.ocsp import MAXIMUM_REQUEST_SIZE
-from tlsocket.pki.keys import generate_private_key, private_key_pem
+from tlsocket.pki.requests import CertificateRequest
 
 KINDS = ["ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "ed25519", "rsa-2048"]
 
@@ -152,10 +151,8 @@ def test_openssls_idea_of_an_authority_in_a_request_is_refused(made: Family, tmp
 @pytest.mark.parametrize("tool", ["x509", "ca"])
 def test_our_request_is_certified_by_openssl(tmp_path: Path, peer: Peer, tool: str) -> None:
     """MISSION row 3: the authority on the other end is somebody else's."""
-    key = generate_private_key("ecdsa-p256")
-    csr = request(distinguished("www.example.org"), host("www.example.org"), key=key)
-    (tmp_path / "request.pem").write_bytes(request_pem(csr))
-    (tmp_path / "key.pem").write_bytes(private_key_pem(key))
+    made = CertificateRequest.create("CN=www.example.org", "dns:www.example.org", key="ecdsa-p256", usage="server")
+    made.save(tmp_path / "request.pem")
     openssl = peer("openssl")
     run(
         openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30",
@@ -178,7 +175,7 @@ def test_our_request_is_certified_by_openssl(tmp_path: Path, peer: Peer, tool: s
             "-in", "request.pem", "-out", "leaf.pem", "-notext", cwd=tmp_path,
         )  # fmt: skip
     certificate = x509.load_pem_x509_certificate((tmp_path / "leaf.pem").read_bytes())
-    assert certificate.public_key() == key.public_key()
+    assert certificate.public_key() == made.public_key
     told = run(
         openssl, "verify", "-verify_hostname", "www.example.org", "-CAfile", tmp_path / "ca.pem", tmp_path / "leaf.pem"
     )

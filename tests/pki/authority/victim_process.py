@@ -71,7 +71,8 @@ def main() -> None:
         if byte != b"\n":
             line += byte
             continue
-        task = json.loads(line)
+        # A child that is killed while it waits leaves its "!" behind.
+        task = json.loads(line.lstrip(b"!"))
         line = b""
         process = os.fork()
         if process == 0:

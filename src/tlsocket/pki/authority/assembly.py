@@ -14,8 +14,8 @@ from cryptography.x509.oid import AuthorityInformationAccessOID
 from tlsocket.pki.authority.examination import Grant, check_key
 from tlsocket.pki.authority.identities import check_names, check_subject, check_uri
 from tlsocket.pki.authority.profiles import Profile
-from tlsocket.pki.authority.signing import KEY_USAGE_BITS, hash_for, key_usage, utc
-from tlsocket.pki.keys import PrivateKey
+from tlsocket.pki.authority.signing import KEY_USAGE_BITS, key_usage, utc
+from tlsocket.pki.keys import PrivateKey, signature_hash
 
 __all__ = ["Addresses", "Validity", "assemble", "grant_of", "sign_for_issuer", "sign_for_itself"]
 
@@ -107,7 +107,7 @@ def sign_for_itself(builder: x509.CertificateBuilder, grant: Grant, private_key:
     """A root: its subject is its issuer."""
     identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(private_key.public_key())
     builder = builder.issuer_name(grant.subject).add_extension(identifier, critical=False)
-    return builder.sign(private_key, hash_for(private_key))
+    return builder.sign(private_key, signature_hash(private_key))
 
 
 def sign_for_issuer(
@@ -117,7 +117,7 @@ def sign_for_issuer(
     own = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
     identifier = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own)
     builder = builder.issuer_name(issuer.subject).add_extension(identifier, critical=False)
-    certificate = builder.sign(private_key, hash_for(private_key))
+    certificate = builder.sign(private_key, signature_hash(private_key))
     # A fault while signing can give the key away (RFC 8032 section 8.5 has the references); 65 us against that.
     certificate.verify_directly_issued_by(issuer)
     return certificate

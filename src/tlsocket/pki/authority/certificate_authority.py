@@ -15,12 +15,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import TypeAlias
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from tlsocket import clock
+from tlsocket.pki.alternative_names import SubjectAlternativeNames
 from tlsocket.pki.authority.assembly import (
     Addresses,
     Validity,
@@ -49,26 +50,21 @@ from tlsocket.pki.keys import (
     Password,
     PrivateKey,
     check_key_fits,
-    generate_private_key,
+    generate_key,
     private_key_pem,
     public_key_info,
 )
+from tlsocket.pki.names import Dialect, DistinguishedName
 
 __all__ = ["REVOCATION_REASONS", "CertificateAuthority", "Issued", "Which"]
 
 _CRL_DAYS = 7.0
 _OCSP_DAYS = 1.0
 _MAXIMUM_STATUS_DAYS = 3650.0
-_KEY_KINDS = ("ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "ed25519", "rsa-2048", "rsa-3072", "rsa-4096")
 
 
-@runtime_checkable
-class _HoldsName(Protocol):
-    def to_x509(self) -> x509.Name: ...
-
-
-Subject: TypeAlias = "x509.Name | _HoldsName"
-"""An `x509.Name`, or a `DistinguishedName` of ours."""
+Subject: TypeAlias = x509.Name | DistinguishedName | str
+"""A name as an object of `cryptography`'s or of ours, or as text in the dialect that it looks like."""
 
 Which: TypeAlias = int | str | x509.Certificate | LedgerEntry
 """Names a certificate of the ledger: its serial number, that number or the start of its SHA-256 thumbprint in hex,
@@ -153,15 +149,13 @@ class CertificateAuthority:
 
         `path_length` says how many authorities may stand below it (a root: any number, an intermediate: none).
         The addresses are those that its certificates will carry. Raises `AuthorityExists`, `RequestRefused`,
-        `FileUnavailable`; then there is no new authority.
+        `NameSyntaxError`, `UnsupportedKey`, `FileUnavailable`; then there is no new authority.
         """
-        if key not in _KEY_KINDS:
-            raise ValueError(f"{key!r} is not a key for an authority; use one of {', '.join(_KEY_KINDS)}")
         wanted = _name(subject)
         base = ROOT if parent is None else INTERMEDIATE
         profile = base if path_length is None else replace(base, path_length=path_length)
         settings = Addresses(crl_url, ocsp_url, issuer_url).to_settings()
-        private_key = generate_private_key(key)
+        private_key = generate_key(key)
         pem = private_key_pem(private_key, _secret(password))
         with new_folder(folder, name) as unfinished:
             unfinished.write_key(pem)
@@ -247,17 +241,18 @@ class CertificateAuthority:
         *,
         profile: Profile | Purpose | str = SERVER,
         days: float | None = None,
-        sans: Iterable[str | x509.GeneralName] | None = None,
+        sans: str | Iterable[str | x509.GeneralName] | None = None,
         subject: Subject | None = None,
         copy_policy: CopyPolicy = DEFAULT_COPY_POLICY,
     ) -> Issued:
         """A certificate for a request in PEM or DER. Raises `RequestRefused` with the reason.
 
-        `sans` (`dns:...`, `ip:...`, `email:...`, `uri:...`, or objects) and `subject` take the place of what the
-        request asks for. Whether the requester may have these names is the caller's to know.
+        `sans` (`dns:X,ip:Y,email:Z,uri:U`, or a list of such words or objects) and `subject` take the place of what
+        the request asks for. Whether the requester may have these names is the caller's to know.
         """
         chosen = profile_named(profile)
-        names = None if sans is None else [general_name(san) if isinstance(san, str) else san for san in sans]
+        listed = SubjectAlternativeNames.parse(sans) if isinstance(sans, str) else sans
+        names = None if listed is None else [general_name(san) if isinstance(san, str) else san for san in listed]
         wanted = None if subject is None else _name(subject)
         grant = examine(parse_request(request), chosen, copy_policy, subject=wanted, names=names)
         return self._certify(grant, chosen, days)
@@ -493,7 +488,10 @@ class CertificateAuthority:
 
 
 def _name(subject: Subject) -> x509.Name:
-    return subject if isinstance(subject, x509.Name) else subject.to_x509()
+    if isinstance(subject, x509.Name):
+        return subject
+    name = DistinguishedName.parse(subject, Dialect.guess(subject)) if isinstance(subject, str) else subject
+    return name.to_x509()
 
 
 def _key_hash(key: object) -> str:

@@ -18,10 +18,10 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from tlsocket import clock
 from tlsocket.pki import der
-from tlsocket.pki.authority.signing import BACKDATE, DAY, hash_for, key_usage, random_serial, sign_bytes, utc
+from tlsocket.pki.authority.signing import BACKDATE, DAY, key_usage, random_serial, sign_bytes, utc
 from tlsocket.pki.certificates import Purpose
 from tlsocket.pki.files import write_atomically
-from tlsocket.pki.keys import RSASSA_PSS_ALGORITHM, PrivateKey, generate_private_key, private_key_pem
+from tlsocket.pki.keys import RSASSA_PSS_ALGORITHM, PrivateKey, generate_private_key, private_key_pem, signature_hash
 
 __all__ = ["Authority", "IssuedCertificate", "Purpose", "self_signed"]
 
@@ -103,7 +103,7 @@ class Authority:
         builder = builder.add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(private_key.public_key()), critical=False
         )
-        return cls(builder.sign(private_key, hash_for(private_key)), private_key)
+        return cls(builder.sign(private_key, signature_hash(private_key)), private_key)
 
     def create_intermediate(
         self,
@@ -153,7 +153,7 @@ class Authority:
         builder = builder.add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier.value), critical=False
         )
-        certificate = builder.sign(self.private_key, hash_for(self.private_key))
+        certificate = builder.sign(self.private_key, signature_hash(self.private_key))
         return _mark_pss_only(certificate, self.private_key) if pss_only else certificate
 
     @property
@@ -193,7 +193,7 @@ def self_signed(
     builder = builder.add_extension(
         x509.AuthorityKeyIdentifier.from_issuer_public_key(private_key.public_key()), critical=False
     )
-    return IssuedCertificate(builder.sign(private_key, hash_for(private_key)), private_key)
+    return IssuedCertificate(builder.sign(private_key, signature_hash(private_key)), private_key)
 
 
 def _builder(

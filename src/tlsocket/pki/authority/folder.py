@@ -53,7 +53,7 @@ class AuthorityFolder:
     def find(cls, base: str | os.PathLike[str], name: str) -> AuthorityFolder:
         """The folder of an authority that is there, and private."""
         path = _path(base, name)
-        if not (path / "authority.pem").exists():
+        if not _exists(path / "authority.pem"):
             names = authority_names(base)
             there = f"there {'is' if len(names) == 1 else 'are'} {', '.join(names)}" if names else "there is none"
             raise AuthorityMissing(f"no authority {name!r} in {os.fspath(base)}", f"{there}; create it first")
@@ -62,7 +62,7 @@ class AuthorityFolder:
     def read_certificates(self) -> tuple[x509.Certificate, tuple[x509.Certificate, ...]]:
         """The authority's certificate, and those above it."""
         certificate = load_certificates(os.fspath(self.certificate_path))[0]
-        issuers = load_certificates(os.fspath(self.issuers_path)) if self.issuers_path.exists() else ()
+        issuers = load_certificates(os.fspath(self.issuers_path)) if _exists(self.issuers_path) else ()
         return certificate, issuers
 
     def read_key(self, password: Password) -> PrivateKey:
@@ -93,7 +93,9 @@ def authority_names(base: str | os.PathLike[str]) -> list[str]:
         return []
     except OSError as error:
         raise files.unavailable(os.fspath(base), error, "folder of authorities") from None
-    return [name for name in entries if _NAME.fullmatch(name) and (Path(base) / name / "authority.pem").exists()]
+    return [
+        name for name in entries if _NAME.fullmatch(name) and os.path.exists(os.path.join(base, name, "authority.pem"))
+    ]
 
 
 @contextmanager
@@ -101,7 +103,7 @@ def new_folder(base: str | os.PathLike[str], name: str) -> Iterator[AuthorityFol
     """A folder to put a new authority in; when the block ends well, and only then, it bears its name."""
     target = _path(base, name)
     # What is made here is private; a folder that is there may be looked into, but not written to, by others.
-    parent = files.private_folder(target.parent, 0o755 if target.parent.exists() else 0o700)
+    parent = files.private_folder(target.parent, 0o755 if _exists(target.parent) else 0o700)
     with _locked(parent):
         if os.path.lexists(target):
             raise AuthorityExists(
@@ -122,6 +124,17 @@ def new_folder(base: str | os.PathLike[str], name: str) -> Iterator[AuthorityFol
             raise FileUnavailable(str(target), error, remedy) from error
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _exists(path: Path) -> bool:
+    """As `Path.exists`, but a folder that may not be looked into is an error of ours."""
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise files.unavailable(str(path), error, "folder of an authority") from None
+    return True
 
 
 def _path(base: str | os.PathLike[str], name: str) -> Path:
@@ -149,7 +162,10 @@ def _locked(parent: Path) -> Iterator[None]:
         # Windows: there os.rename refuses a target that is there, and what is left behind stays.
         yield
         return
-    descriptor = os.open(parent, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        descriptor = os.open(parent, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise files.unavailable(str(parent), error, "folder of authorities") from None
     try:
         deadline = clock.monotonic() + _LOCK_SECONDS
         while True:

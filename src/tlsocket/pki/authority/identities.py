@@ -17,6 +17,7 @@ from cryptography.x509.oid import NameOID
 from tlsocket.pki.authority.profiles import NameKind, Profile
 from tlsocket.pki.authority.refusals import RequestRefusal, RequestRefused
 from tlsocket.pki.certificates import printable
+from tlsocket.pki.names import DistinguishedName
 
 __all__ = [
     "check_constraints",
@@ -313,7 +314,7 @@ def _may_reach(name: x509.GeneralName, excluded: x509.GeneralName) -> bool:
 def _is_within(name: x509.GeneralName, base: x509.GeneralName) -> bool:
     value, limit = name.value, base.value
     if isinstance(value, x509.Name) and isinstance(limit, x509.Name):
-        return value.rdns[: len(limit.rdns)] == limit.rdns
+        return DistinguishedName.from_x509(value).is_within(DistinguishedName.from_x509(limit))
     if isinstance(name, x509.IPAddress):
         return isinstance(limit, (ipaddress.IPv4Network, ipaddress.IPv6Network)) and value in limit
     text, wanted = str(value).lower(), str(limit).lower()

@@ -163,7 +163,7 @@ class Ledger:
     def open(cls, path: Path) -> Ledger:
         """The ledger in a file that is there."""
         ledger = cls(path)
-        if not path.is_file():
+        if not os.path.isfile(path):
             raise LedgerUnavailable(str(path), "the ledger is missing", "restore the authority's folder from a backup")
         with ledger._use() as connection:
             ledger._prepare(connection)

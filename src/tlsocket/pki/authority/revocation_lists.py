@@ -11,8 +11,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from tlsocket.pki.authority.ledger import LedgerEntry
-from tlsocket.pki.authority.signing import hash_for, utc
-from tlsocket.pki.keys import PrivateKey
+from tlsocket.pki.authority.signing import utc
+from tlsocket.pki.keys import PrivateKey, signature_hash
 
 __all__ = ["make_revocation_list"]
 
@@ -44,4 +44,4 @@ def make_revocation_list(
         if entry.reason is not None and entry.reason is not x509.ReasonFlags.unspecified:
             item = item.add_extension(x509.CRLReason(entry.reason), critical=False)
         builder = builder.add_revoked_certificate(item.build())
-    return builder.sign(private_key, hash_for(private_key)).public_bytes(Encoding.DER)
+    return builder.sign(private_key, signature_hash(private_key)).public_bytes(Encoding.DER)

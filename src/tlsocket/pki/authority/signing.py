@@ -1,4 +1,4 @@
-"""What every maker of certificates needs: which hash goes with which key, key usages, dates, serial numbers.
+"""What every maker of certificates needs: signatures over bytes, key usages, dates, serial numbers.
 
 Which extensions a certificate gets, and who may have one, is decided elsewhere in this package.
 """
@@ -7,19 +7,17 @@ from __future__ import annotations
 
 import datetime
 
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
 from cryptography.x509 import KeyUsage
 
 from tlsocket.crypto.randomness import random_bytes
 from tlsocket.pki import der
-from tlsocket.pki.keys import PrivateKey
+from tlsocket.pki.keys import PrivateKey, signature_hash
 
 __all__ = [
     "BACKDATE",
     "DAY",
     "KEY_USAGE_BITS",
-    "hash_for",
     "key_usage",
     "random_serial",
     "sign_bytes",
@@ -76,18 +74,9 @@ def key_usage(*bits: str) -> KeyUsage:
     return KeyUsage(*(bit in bits for bit in KEY_USAGE_BITS))
 
 
-def hash_for(key: PrivateKey) -> hashes.SHA256 | hashes.SHA384 | hashes.SHA512 | None:
-    """The hash that a key signs with: as strong as its curve; None for EdDSA, which has its own."""
-    if isinstance(key, (ed25519.Ed25519PrivateKey, ed448.Ed448PrivateKey)):
-        return None
-    if isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.key_size > 256:
-        return hashes.SHA384() if key.curve.key_size == 384 else hashes.SHA512()
-    return hashes.SHA256()
-
-
 def sign_bytes(key: PrivateKey, data: bytes) -> bytes:
     """A signature as certificates, CRLs and OCSP responses carry it; `signature_algorithm` names it."""
-    algorithm = hash_for(key)
+    algorithm = signature_hash(key)
     if isinstance(key, ec.EllipticCurvePrivateKey) and algorithm is not None:
         return key.sign(data, ec.ECDSA(algorithm))
     if isinstance(key, rsa.RSAPrivateKey) and algorithm is not None:
@@ -99,7 +88,7 @@ def sign_bytes(key: PrivateKey, data: bytes) -> bytes:
 
 def signature_algorithm(key: PrivateKey) -> bytes:
     """The AlgorithmIdentifier, in DER, of what `sign_bytes` makes with this key."""
-    algorithm = hash_for(key)
+    algorithm = signature_hash(key)
     if algorithm is None:
         number = b"\x71" if isinstance(key, ed448.Ed448PrivateKey) else b"\x70"
         return der.encode(der.SEQUENCE, b"\x06\x03\x2b\x65" + number)

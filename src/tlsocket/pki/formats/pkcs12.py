@@ -16,7 +16,6 @@ from typing import Any, get_args
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.utils import CryptographyDeprecationWarning
 
 from tlsocket.crypto.randomness import random_bytes
 from tlsocket.pki import der
@@ -24,7 +23,7 @@ from tlsocket.pki.certificates import PARSE_ERRORS, certificate_der
 from tlsocket.pki.errors import PasswordRequired, WrongContent, WrongPassword
 from tlsocket.pki.formats import pbes2
 from tlsocket.pki.formats.trusted import decode_oid, encode_oid
-from tlsocket.pki.keys import PrivateKey
+from tlsocket.pki.keys import PrivateKey, private_key_der
 
 __all__ = ["ITERATIONS", "TRUSTED_BY_JAVA", "Bag", "is_pkcs12", "read_pkcs12", "write_pkcs12"]
 
@@ -91,7 +90,8 @@ def read_pkcs12(data: bytes, password: bytes | None, source: str) -> list[Bag]:
             "export it anew with fewer",
         )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+        # Of serial numbers that RFC 5280 forbids, and of BER where DER is asked for, which old programs write.
+        warnings.simplefilter("ignore")
         try:
             plain = pkcs12.load_pkcs12(data, password)
         except UnsupportedAlgorithm as error:
@@ -108,17 +108,18 @@ def read_pkcs12(data: bytes, password: bytes | None, source: str) -> list[Bag]:
         except (*PARSE_ERRORS, der.DerError, RecursionError):
             walked = []
     if isinstance(plain.key, get_args(PrivateKey)) and not any(bag.key for bag in walked):
-        walked.append(Bag(key=pbes2.private_key_der(plain.key, password, iterations=pbes2.ITERATIONS)))
+        walked.append(Bag(key=private_key_der(plain.key, password or None)))
     # The walk knows attributes; what it could not open, the other knows.
     have = {bag.certificate for bag in walked if bag.certificate is not None}
     return [*(bag for bag in seen if bag.certificate not in have), *walked]
 
 
-def write_pkcs12(bags: Sequence[Bag], password: bytes | None, *, iterations: int = ITERATIONS) -> bytes:
-    """A PFX. Keys in `bags` are PKCS #8 in DER and go in as they are: encrypt them first (`pbes2.private_key_der`).
+def write_pkcs12(bags: Sequence[Bag], password: bytes | None, *, iterations: int | None = None) -> bytes:
+    """A PFX. Keys in `bags` are PKCS #8 in DER and go in as they are: encrypt them first (`keys.private_key_der`).
 
     Without a password the certificates are readable by all and nothing guards the file's integrity.
     """
+    rounds = ITERATIONS if iterations is None else iterations
     keys = [_encode_bag(_SHROUDED_KEY_BAG, bag.key, bag) for bag in bags if bag.key is not None]
     certificates = [
         _encode_bag(
@@ -135,13 +136,13 @@ def write_pkcs12(bags: Sequence[Bag], password: bytes | None, *, iterations: int
     contents = []
     if certificates:
         safe = _sequence(*certificates)
-        contents.append(_data(safe) if password is None else _encrypted_data(safe, password, iterations))
+        contents.append(_data(safe) if password is None else _encrypted_data(safe, password, rounds))
     if keys:
         contents.append(_data(_sequence(*keys)))
     authenticated = _sequence(*contents)
     parts = [der.encode_integer(3), _data(authenticated)]
     if password is not None:
-        parts.append(_mac(authenticated, password, iterations))
+        parts.append(_mac(authenticated, password, rounds))
     return _sequence(*parts)
 
 
@@ -308,9 +309,8 @@ def _mac(content: bytes, password: bytes, iterations: int) -> bytes:
     key = _derive_mac_key(password, salt, iterations)
     digest = hmac.digest(key, content, "sha256")
     algorithm = _sequence(encode_oid(_SHA256), der.encode(_NULL))
-    return _sequence(
-        _sequence(algorithm, der.encode(_OCTETS, digest)), der.encode(_OCTETS, salt), der.encode_integer(iterations)
-    )
+    count = der.encode_integer(iterations) if iterations > 1 else b""  # DEFAULT 1: DER leaves it out
+    return _sequence(_sequence(algorithm, der.encode(_OCTETS, digest)), der.encode(_OCTETS, salt), count)
 
 
 def _derive_mac_key(password: bytes, salt: bytes, iterations: int) -> bytes:

@@ -18,10 +18,9 @@ from tlsocket.pki import der
 from tlsocket.pki.certificates import certificate_der
 from tlsocket.pki.errors import PasswordRequired
 from tlsocket.pki.files import private_folder, write_atomically
-from tlsocket.pki.formats import pbes2
 from tlsocket.pki.formats.contents import Item
 from tlsocket.pki.formats.trusted import ANY_PURPOSE, Auxiliary, encode_trusted
-from tlsocket.pki.keys import PrivateKey
+from tlsocket.pki.keys import PrivateKey, private_key_der, private_key_pem
 
 __all__ = [
     "JAVA_PASSWORD",
@@ -51,7 +50,7 @@ def pem(
     certificates: Iterable[x509.Certificate], key: PrivateKey | None = None, password: bytes | None = None
 ) -> bytes:
     """The certificates in their order, after the key if there is one."""
-    head = b"" if key is None else pbes2.private_key_text(key, password)
+    head = b"" if key is None else private_key_pem(key, password or None)
     return head + b"".join(pem_text(certificate_der(certificate)) for certificate in certificates)
 
 
@@ -210,4 +209,4 @@ def _protected(key: PrivateKey, password: bytes | None, iterations: int) -> byte
         raise PasswordRequired(
             "PKCS #12", "a file with a private key is not written without a password", "choose a password for it"
         )
-    return pbes2.private_key_der(key, password, iterations=iterations)
+    return private_key_der(key, password, rounds=iterations)

@@ -21,7 +21,7 @@ from tlsocket.pki.keys import public_key_info
 from tlsocket.pki.stores.entry import StoreEntry
 from tlsocket.pki.stores.errors import BadFindValue
 
-__all__ = ["FindType", "dns_names", "is_time_valid", "matcher", "moment"]
+__all__ = ["FindType", "dns_names", "is_time_valid", "matcher", "moment", "purpose_name", "purpose_names"]
 
 
 class FindType(enum.Enum):
@@ -135,6 +135,22 @@ def dns_names(certificate: x509.Certificate) -> tuple[str, ...]:
         return tuple(str(attribute.value).lower() for attribute in common)
 
 
+def purpose_name(dotted: str) -> str:
+    """The word for an extended key usage, such as `server`; the numbers where there is none."""
+    return next(
+        (word for word, each in _PURPOSES.items() if each == dotted), "any" if dotted == _ANY_PURPOSE else dotted
+    )
+
+
+def purpose_names(certificate: x509.Certificate) -> tuple[str, ...]:
+    """The extended key usages of a certificate in those words; empty when it names none and so has no limits."""
+    try:
+        usages = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except x509.ExtensionNotFound:
+        return ()
+    return tuple(purpose_name(usage.dotted_string) for usage in usages)
+
+
 def _thumbprint(kind: FindType, value: Any) -> Test:
     digits = hexadecimal(value)
     lengths = {FindType.THUMBPRINT: (40, 64), FindType.THUMBPRINT_SHA1: (40,), FindType.THUMBPRINT_SHA256: (64,)}[kind]
@@ -158,25 +174,38 @@ def _name_part(kind: FindType, value: Any) -> Test:
 
 
 def _whole_name(kind: FindType, value: Any) -> Test:
-    wanted = _names(value)
+    from tlsocket.pki.names.comparison import normalized
+
+    wanted = _name_keys(value)
     if kind is FindType.ISSUER_DISTINGUISHED_NAME:
-        return lambda entry: entry.certificate.issuer in wanted
-    return lambda entry: entry.certificate.subject in wanted
+        return lambda entry: normalized(entry.certificate.issuer) in wanted
+    return lambda entry: normalized(entry.certificate.subject) in wanted
 
 
-def _names(value: Any) -> list[x509.Name]:
-    """The names that `value` may mean: text is read from both ends, as programs differ in which comes first."""
+def _name_keys(value: Any) -> set[bytes]:
+    """Keys (RFC 5280 section 7.1) of the names that `value` may mean.
+
+    Text is read in every spelling that fits and from both ends, as programs differ in which comes first.
+    """
+    from tlsocket.pki.names import Dialect, DistinguishedName, NameSyntaxError
+    from tlsocket.pki.names.comparison import normalized
+
     if isinstance(value, x509.Name):
-        return [value]
-    if hasattr(value, "to_x509"):
-        return [value.to_x509()]
-    try:
-        name = x509.Name.from_rfc4514_string(_text(value))
-    except ValueError:
-        raise BadFindValue(
-            f"{value!r:.80} is not a distinguished name", 'give one such as "CN=example,O=Example"'
-        ) from None
-    return [name, x509.Name(reversed(name.rdns))]
+        return {normalized(value)}
+    if isinstance(value, DistinguishedName):
+        return {value.key}
+    keys: set[bytes] = set()
+    failure = ""
+    for dialect in (Dialect.RFC4514, Dialect.WINDOWS, Dialect.OPENSSL):
+        for turned in (False, True):
+            try:
+                name = DistinguishedName.parse(_text(value), dialect, reversed_order=turned, enforce_limits=False)
+                keys.add(name.key)
+            except NameSyntaxError as error:
+                failure = failure or str(error)
+    if not keys:
+        raise BadFindValue(f"not a distinguished name: {failure}"[:300], 'give one such as "CN=example,O=Example"')
+    return keys
 
 
 def _serial_number(_: FindType, value: Any) -> Test:

@@ -1,7 +1,7 @@
 """Names and places of stores: which there are, and where on this system they are kept.
 
 The names are those of Windows and .NET (MY, CA, ROOT, ...), the places those of the XDG base directory specification
-and of the file system hierarchy. Nothing is read or made here.
+and of the file system hierarchy. No certificate is read and nothing is made here.
 """
 
 from __future__ import annotations
@@ -142,6 +142,21 @@ class StoreLocation:
             folder = user_folder()
             return None if folder is None else folder / "stores"
         return None
+
+    def existing_stores(self) -> tuple[str, ...]:
+        """The names of the stores that were ever written in this folder; none of a file or of memory."""
+        base = self.base()
+        if base is None:
+            return ()
+        try:
+            names = sorted(os.listdir(base))
+        except OSError:
+            # Whoever opens a store there is told what is wrong.
+            return ()
+        folders = [name for name in names if _CUSTOM_NAME.fullmatch(name) and os.path.isdir(os.path.join(base, name))]
+        # Authorities are kept beside the stores of a folder.
+        beside = self.authorities()
+        return tuple(name for name in folders if beside is None or os.path.join(base, name) != str(beside))
 
     def authorities(self) -> Path | None:
         """The folder of the authorities that are kept here; None where there can be none (memory, a file)."""

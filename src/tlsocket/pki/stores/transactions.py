@@ -16,7 +16,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import sleep
 
@@ -31,6 +31,7 @@ __all__ = ["Listing", "NewFile", "TransactionFolder", "cannot_write", "exclusive
 _LOCK, _GENERATION, _JOURNAL = ".lock", ".generation", ".journal"
 _JOURNAL_LIMIT = 64 * 1024 * 1024
 _LOCK_PATIENCE = 30.0
+_QUEUE_PATIENCE = 600.0
 _READ_ATTEMPTS = 400
 _NAME = re.compile(r"[0-9a-f]{64}\.(?:pem|key|pending)|\.[0-9a-f]{1,80}\.[a-z]+\.[0-9a-f]{16}\.tmp")
 
@@ -129,7 +130,7 @@ class TransactionFolder:
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the writers' lock; what a dead writer left is finished or swept first."""
-        with exclusive(os.path.join(self.path, _LOCK), self.path):
+        with exclusive(os.path.join(self.path, _LOCK), self.path, self.generation):
             self._recover()
             yield
 
@@ -154,11 +155,12 @@ class TransactionFolder:
             if len(renames) + len(removed) > 1:
                 files.remove_file(os.path.join(self.path, _JOURNAL))
         except OSError as error:
+            if committed:
+                cause = OSError(error.errno, error.strerror or str(error))
+                remedy = "the change is made, and the next one that succeeds will tidy up; check the disk"
+                raise FileUnavailable(self.path, cause, remedy) from None
             if isinstance(error, FileUnavailable):
                 raise
-            if committed:
-                remedy = "the change is made, and the next one that succeeds will tidy up"
-                raise FileUnavailable(self.path, error, remedy) from None
             raise cannot_write(self.path, error) from None
         finally:
             if not committed:
@@ -239,15 +241,18 @@ class TransactionFolder:
 
 
 @contextlib.contextmanager
-def exclusive(path: str, what: str) -> Iterator[None]:
-    """Hold the lock that the file `path` stands for; `what` is what it guards, in messages."""
+def exclusive(path: str, what: str, progress: Callable[[], object]) -> Iterator[None]:
+    """Hold the lock that the file `path` stands for; `what` is what it guards, in messages.
+
+    `progress` gives something that changes whenever a writer gets on: a long queue is waited for, a stuck writer not.
+    """
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
     try:
         descriptor = os.open(path, flags, 0o600)
     except OSError as error:
         raise cannot_write(path, error) from None
     try:
-        _wait_for_lock(descriptor, what)
+        _wait_for_lock(descriptor, what, progress)
         try:
             yield
         finally:
@@ -312,13 +317,19 @@ def _write_all(descriptor: int, data: bytes) -> None:
             position += written
 
 
-def _wait_for_lock(descriptor: int, path: str) -> None:
-    deadline = monotonic() + _LOCK_PATIENCE
+def _wait_for_lock(descriptor: int, path: str, progress: Callable[[], object]) -> None:
+    started = monotonic()
+    deadline = started + _LOCK_PATIENCE
+    seen = progress()
     pause = 0.0005
     while not _try_lock(descriptor):
         if monotonic() > deadline:
+            now = progress()
+            if now != seen and monotonic() < started + _QUEUE_PATIENCE:
+                seen, deadline = now, monotonic() + _LOCK_PATIENCE
+                continue
             raise StoreBusy(
-                f"{path}: another program has been writing to it for {_LOCK_PATIENCE:.0f} seconds",
+                f"{path}: another program has held it for {monotonic() - started:.0f} seconds",
                 "find it (fuser, lsof) and end it, or try again later",
             )
         # Uneven pauses, so that two hundred waiting writers do not knock in step.

@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tlsocket.pki import der
+from tlsocket.pki.names.comparison import is_within, normalized_der
+from tlsocket.pki.names.encoding import NameEncodingError
 from tlsocket.pki.trust.facts import CertificateFacts, GeneralName, MalformedCertificate, NameConstraints
-from tlsocket.pki.trust.names import is_within, name_key
 
 __all__ = ["MAXIMUM_COMPARISONS", "Violation", "constrained_names", "form_problem", "is_dns_name", "show", "violation"]
 
@@ -151,7 +152,7 @@ def _ip(name: bytes, base: bytes, excluding: bool) -> bool:
     if len(name) not in (4, 16):
         raise _UnsupportedSyntax(53, "an IP address in it is neither of version 4 nor of version 6")
     if len(base) not in (8, 32):
-        raise _UnsupportedSyntax(52, "its constraint on IP addresses is not an address and a mask")
+        raise _UnsupportedSyntax(53, "its constraint on IP addresses is not an address and a mask")
     size = len(base) // 2
     if len(name) != size:
         return False
@@ -160,8 +161,8 @@ def _ip(name: bytes, base: bytes, excluding: bool) -> bool:
 
 def _directory(name: bytes, base: bytes, excluding: bool) -> bool:
     try:
-        return is_within(name_key(name), name_key(base))
-    except der.DerError:
+        return is_within(normalized_der(name), normalized_der(base))
+    except NameEncodingError:
         raise _UnsupportedSyntax(53, "a directory name in it cannot be read") from None
 
 
