@@ -30,9 +30,10 @@ from tlsocket.errors import (
 from tlsocket.handshake.client_tls13 import ClientHandshake
 from tlsocket.handshake.decisions import Decision
 from tlsocket.handshake.machine import Handshake
-from tlsocket.handshake.post_handshake import PostHandshake, Ticket, Tls12PostHandshake
+from tlsocket.handshake.post_handshake import PostHandshake, Tls12PostHandshake
 from tlsocket.handshake.proofs import AuthenticatedPeer
 from tlsocket.handshake.server_tls13 import ServerHandshake
+from tlsocket.handshake.sessions import Session
 from tlsocket.record import CLOSED, STOPPED, TRUNCATED, RecordReader, RecordWriter
 from tlsocket.registry.alerts import AlertDescription, AlertLevel
 from tlsocket.registry.content_types import ContentType
@@ -96,6 +97,7 @@ class Connection:
         config: ClientConfig | ServerConfig,
         *,
         server_name: str | None = None,
+        session: Session | None = None,
         on_event: Callable[[events.Event], None] | None = None,
     ) -> None:
         if server_name is not None and not server_name.isascii():
@@ -125,10 +127,13 @@ class Connection:
             if config.verifier is not None and config.check_name and server_name is None:
                 raise ApiMisuse(detail="checking the server's name needs server_name")
             self._handshake = ClientHandshake(config, *self._halves(), on_event, server_name)
+            self._handshake.session = session
         else:
             self.role = Role.SERVER
             if server_name is not None:
                 raise ApiMisuse(detail="server_name belongs to clients")
+            if session is not None:
+                raise ApiMisuse(detail="a session to resume belongs to clients")
             self._handshake = ServerHandshake(config, *self._halves(), on_event)
 
     # What is known
@@ -148,8 +153,8 @@ class Connection:
         return None if late is None else late.suspended
 
     @property
-    def tickets(self) -> tuple[Ticket, ...]:
-        """Session tickets received and kept, oldest first (RFC 9846 section 4.7.1)."""
+    def tickets(self) -> tuple[Session, ...]:
+        """A session for each ticket received and kept, oldest first (RFC 9846 section 4.7.1)."""
         return () if self._post is None else self._post.tickets
 
     def __repr__(self) -> str:
@@ -160,6 +165,13 @@ class Connection:
         else:
             state = "CONNECTED"
         return f"<tlsocket.Connection {self.role.value} {state}>"
+
+    def use_session(self, session: Session | None) -> None:
+        """Resume this session if everything it is bound to still holds; to be called on a client before `start`."""
+        handshake = self._handshake
+        if not isinstance(handshake, ClientHandshake) or handshake.started:
+            raise ApiMisuse(detail="a session is given to a client before its handshake")
+        handshake.session = session
 
     # The handshake
 

@@ -45,6 +45,7 @@ __all__ = [
     "SignatureSent",
     "SignatureVerified",
     "TicketReceived",
+    "TicketsSent",
 ]
 
 
@@ -65,6 +66,10 @@ class Negotiated(NamedTuple):
     alpn: bytes | None
     server_name: str | None
     """On a server the name in the ClientHello; on a client the name it was given, which may be an address."""
+    resumed: bool = False
+    """Whether a session was resumed: who the peer is was proven in an earlier handshake."""
+    psk_identity: bytes | None = None
+    """The identity of the external pre-shared key that authenticated both ends; None: none did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,8 @@ class _ClientHello:
     groups: tuple[int, ...]
     key_share_groups: tuple[int, ...]
     alpn: tuple[bytes, ...]
+    pre_shared_keys: int = 0
+    """How many are offered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +117,8 @@ class _ServerHello:
     cipher_suite: CipherSuite
     group: int
     """0 in TLS 1.2, where `KeyExchangeSent` and `KeyExchangeReceived` name it."""
+    pre_shared_key: bool = False
+    """Whether a pre-shared key was accepted: no certificates will follow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +238,14 @@ class TicketReceived:
 
 
 @dataclass(frozen=True, slots=True)
+class TicketsSent:
+    """RFC 9846 section 4.7.1; so many at once, each good for so many seconds."""
+
+    count: int
+    lifetime: int
+
+
+@dataclass(frozen=True, slots=True)
 class KeysUpdated:
     """RFC 9846 section 4.7.3; `sending` says whose keys changed (ours change once the queue is sealed)."""
 
@@ -313,6 +330,7 @@ Event: TypeAlias = (
     | FinishedVerified
     | HandshakeCompleted
     | TicketReceived
+    | TicketsSent
     | KeysUpdated
     | AlertSent
     | AlertReceived

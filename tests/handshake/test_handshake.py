@@ -649,7 +649,7 @@ def test_nonsense_configuration_is_misuse(changes: dict[str, object]) -> None:
         client_config(**changes)
 
 
-def test_tickets_are_not_issued() -> None:
+def test_tickets_need_a_store() -> None:
     with pytest.raises(ApiMisuse):
         server_config(send_tickets=1)
 

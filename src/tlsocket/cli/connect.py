@@ -7,7 +7,6 @@ Verification is the library's: nothing here decides whether a chain is good.
 from __future__ import annotations
 
 import os
-import select
 import socket
 import sys
 import threading
@@ -143,7 +142,8 @@ def connect(
             show_session(seen.negotiated, peer)
         show_chain(seen.chain)
         report(verdict(secure, name, insecure))
-        secure.settimeout(None)
+        # A readable socket may hold no data, but a session ticket: reading must come back to look at the clock.
+        secure.settimeout(TICK_SECONDS)
         return pipe(secure, peer)
 
 
@@ -217,11 +217,12 @@ def pipe(secure: ssl.SSLSocket, peer: str) -> int:
     sender.start()
     try:
         while True:
-            if not secure.pending() and not select.select([secure], [], [], TICK_SECONDS)[0]:
+            try:
+                data = secure.recv(BLOCK)
+            except TimeoutError:
                 if sender.is_done():
                     return finish(secure)
                 continue
-            data = secure.recv(BLOCK)
             if not data:
                 return DONE
             sender.heard = time.monotonic()
@@ -251,13 +252,21 @@ class Sender(threading.Thread):
         """Until the end of standard input, or until the peer takes no more: the main thread learns why by reading."""
         try:
             while data := os.read(sys.stdin.fileno(), BLOCK):
-                self.secure.sendall(data)
+                self.send(data)
                 self.sent += len(data)
                 self.heard = time.monotonic()
         except (OSError, ValueError):
             pass
         finally:
             self.ended.set()
+
+    def send(self, data: bytes) -> None:
+        """All of it, however long the peer takes: the socket's timeout is the reader's."""
+        while data:
+            try:
+                data = data[self.secure.send(data) :]
+            except TimeoutError:
+                continue  # part of it may be encrypted already: the same again
 
     def is_done(self) -> bool:
         """Whether there is nothing more to send and no answer to wait for."""

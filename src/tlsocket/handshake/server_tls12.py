@@ -43,7 +43,7 @@ from tlsocket.handshake.flight import Flight
 from tlsocket.handshake.machine_tls12 import Tls12Handshake
 from tlsocket.handshake.negotiation import remember, select_application_protocol
 from tlsocket.handshake.negotiation_tls12 import Tls12Choice, negotiate_tls12
-from tlsocket.handshake.proofs import AnonymousPeer
+from tlsocket.handshake.proofs import AnonymousPeer, AuthenticatedPeer
 from tlsocket.handshake.states import State, Tls12ServerState
 from tlsocket.handshake.transitions import CHANGE_CIPHER_SPEC
 from tlsocket.messages import DOWNGRADE_TO_TLS_1_2, CertificateVerify, ClientHello, Finished
@@ -304,7 +304,7 @@ def _on_change_cipher_spec(hs: Tls12ServerHandshake, message: None, raw: bytes) 
 
 def _on_finished(hs: Tls12ServerHandshake, message: Finished, raw: bytes) -> State:
     finished = verify_finished(hs, message, raw)
-    if hs.peer is None or hs.key_block is None:
+    if not isinstance(hs.peer, (AuthenticatedPeer, AnonymousPeer)) or hs.key_block is None:
         raise InternalError(detail="Finished before its time")
     hs.writer.queue(ContentType.CHANGE_CIPHER_SPEC, b"\x01")
     hs.writer.queue_key(record.protection_for_tls12(hs.key_block.server))

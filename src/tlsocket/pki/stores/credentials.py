@@ -192,8 +192,7 @@ def _is_self_issued(certificate: x509.Certificate) -> bool:
 
 def _is_trusted_directly(certificate: x509.Certificate) -> bool:
     """Whether a root that everybody here has issued it: then a cross-signed detour need not be sent."""
-    location = StoreLocation.CURRENT_USER if StoreLocation.CURRENT_USER.base() else StoreLocation.LOCAL_MACHINE
-    for layer in layers_of("ROOT", location, None):
+    for layer in layers_of("ROOT", StoreLocation.of_trust(), None):
         for record in layer.snapshot().records.values():
             if issued(record.certificate, certificate):
                 return True

@@ -132,6 +132,14 @@ class StoreLocation:
         """The current user's, but the machine's for a service and for a user without a home of its own."""
         return cls.LOCAL_MACHINE if _is_service() or _home() is None else cls.CURRENT_USER
 
+    @classmethod
+    def of_trust(cls) -> StoreLocation:
+        """Where everything that this process trusts is seen: the user's stores, which inherit the machine's.
+
+        A user without a home has the machine's alone.
+        """
+        return cls.LOCAL_MACHINE if cls.CURRENT_USER.base() is None else cls.CURRENT_USER
+
     def base(self) -> Path | None:
         """The folder above the stores' folders; None where there is none (memory, a file, a user without a home)."""
         if self.kind == "folder":

@@ -169,8 +169,8 @@ class CertificateStore:
             found = (entry for entry in self if test(entry))
         if valid_only:
             when = moment(at)
-            distrust = Distrust(self.location)
-            found = [entry for entry in found if _is_valid(entry, when) and entry not in distrust]
+            distrusted = Distrust(self.location).thumbprints()
+            found = [entry for entry in found if _is_valid(entry, when) and entry.thumbprint not in distrusted]
         return tuple(found)
 
     def resolve(self, text: str) -> StoreEntry:
@@ -213,9 +213,13 @@ class CertificateStore:
         return tuple(problems)
 
     def anchors(self) -> TrustAnchors:
-        """The certificates as trust anchors, without those in a DISALLOWED store. Meant for ROOT."""
+        """The certificates as trust anchors, with the purposes of their entries, without those in a DISALLOWED store.
+
+        The set also knows what is distrusted, so that no path leads through it. Meant for ROOT.
+        """
         distrust = Distrust(self.location)
-        entries = [entry for entry in self if entry not in distrust]
+        distrusted = distrust.thumbprints()
+        entries = [entry for entry in self if entry.thumbprint not in distrusted]
         constraints = {
             entry.certificate: AnchorConstraints.for_purposes(entry.purposes, entry.refused_purposes)
             for entry in entries
@@ -226,6 +230,7 @@ class CertificateStore:
             constraints=constraints,
             skipped=[Skipped(item.path, item.problem) for item in self.broken],
             origin=f"the store {self.name} ({self.location})",
+            distrusted=distrust.fingerprints(),
         )
 
     # --- changing ---
