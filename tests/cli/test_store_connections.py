@@ -29,7 +29,7 @@ def stores(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
         ("web", Purpose.SERVER, ["localhost", "127.0.0.1"]),
         ("someone", Purpose.CLIENT, "someone@localhost"),
     ):
-        chain, key = issuing.issue(who, purpose=purpose).write(tmp_path, name)  # type: ignore[arg-type]
+        chain, key = issuing.issue(who, purpose=purpose).write(tmp_path, name)
         first = Path(chain).read_text().partition("-----END CERTIFICATE-----\n")
         Path(f"{name}-with-key.pem").write_text(Path(key).read_text() + first[0] + first[1])
         (tmp_path / "issuing.pem").write_text(first[2])
