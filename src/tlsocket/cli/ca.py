@@ -71,7 +71,12 @@ _WANTED = {
 }
 
 
-@click.group()
+@click.group(
+    epilog=examples(
+        "tlsocket ca create home --subject 'CN=Home authority'",
+        "tlsocket ca issue web.csr --ca home -o web.pem",
+    )
+)
 def ca() -> None:
     """An authority of your own: issue, renew and revoke certificates."""
 
@@ -352,7 +357,7 @@ def list_(authority: str | None, location: StoreLocation, as_json: bool) -> int:
     if not entries:
         say(f"the authority {authority} has issued nothing yet")
         return DONE
-    rows = table("thumbprint", "subject", "profile", "expires", "state", wrap=("subject", "state"))
+    rows = table("thumbprint", "subject", "profile", "expires", "state")
     for entry in entries:
         state = entry.state(clock.now()).value
         reason = "" if entry.reason is None else f" ({entry.reason.value})"
@@ -371,7 +376,7 @@ def _list_authorities(location: StoreLocation, as_json: bool) -> int:
     folder = authorities_folder(location)
     names = CertificateAuthority.names(folder)
     items = []
-    rows = table("name", "subject", "expires", "issued", wrap=("subject",))
+    rows = table("name", "subject", "expires", "issued")
     for name in names:
         with CertificateAuthority.open(folder, name) as found:
             items.append(_authority_item(found))

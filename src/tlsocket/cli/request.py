@@ -47,7 +47,12 @@ from tlsocket.pki.stores.store import CertificateStore
 __all__ = ["read_request", "request"]
 
 
-@click.group()
+@click.group(
+    epilog=examples(
+        "tlsocket request new --subject CN=localhost --san dns:localhost -o web.csr",
+        "tlsocket request show web.csr",
+    )
+)
 def request() -> None:
     """Ask for a certificate: make a request for an authority, look at one."""
 
