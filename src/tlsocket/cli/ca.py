@@ -71,7 +71,12 @@ _WANTED = {
 }
 
 
-@click.group()
+@click.group(
+    epilog=examples(
+        'tlsocket ca create home --subject "CN=Home authority" -o home.pem',
+        "tlsocket ca list",
+    )
+)
 def ca() -> None:
     """An authority of your own: issue, renew and revoke certificates."""
 

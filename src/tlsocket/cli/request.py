@@ -47,7 +47,12 @@ from tlsocket.pki.stores.store import CertificateStore
 __all__ = ["read_request", "request"]
 
 
-@click.group()
+@click.group(
+    epilog=examples(
+        "tlsocket request new --subject CN=www.example.org --san dns:www.example.org -o www.csr",
+        "tlsocket request show www.csr",
+    )
+)
 def request() -> None:
     """Ask for a certificate: make a request for an authority, look at one."""
 
