@@ -73,8 +73,8 @@ _WANTED = {
 
 @click.group(
     epilog=examples(
-        "tlsocket ca create home --subject 'CN=Home authority'",
-        "tlsocket ca issue web.csr --ca home -o web.pem",
+        'tlsocket ca create home --subject "CN=Home authority" -o home.pem',
+        "tlsocket ca list",
     )
 )
 def ca() -> None:
@@ -357,7 +357,7 @@ def list_(authority: str | None, location: StoreLocation, as_json: bool) -> int:
     if not entries:
         say(f"the authority {authority} has issued nothing yet")
         return DONE
-    rows = table("thumbprint", "subject", "profile", "expires", "state")
+    rows = table("thumbprint", "subject", "profile", "expires", "state", wrap=("subject", "state"))
     for entry in entries:
         state = entry.state(clock.now()).value
         reason = "" if entry.reason is None else f" ({entry.reason.value})"
@@ -376,7 +376,7 @@ def _list_authorities(location: StoreLocation, as_json: bool) -> int:
     folder = authorities_folder(location)
     names = CertificateAuthority.names(folder)
     items = []
-    rows = table("name", "subject", "expires", "issued")
+    rows = table("name", "subject", "expires", "issued", wrap=("subject",))
     for name in names:
         with CertificateAuthority.open(folder, name) as found:
             items.append(_authority_item(found))

@@ -49,8 +49,8 @@ __all__ = ["read_request", "request"]
 
 @click.group(
     epilog=examples(
-        "tlsocket request new --subject CN=localhost --san dns:localhost -o web.csr",
-        "tlsocket request show web.csr",
+        "tlsocket request new --subject CN=www.example.org --san dns:www.example.org -o www.csr",
+        "tlsocket request show www.csr",
     )
 )
 def request() -> None:
