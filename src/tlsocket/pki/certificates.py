@@ -63,8 +63,8 @@ PARSE_ERRORS = (
 )
 """What `cryptography` raises when a field of a hostile certificate is looked at; it parses lazily.
 
-Its warnings (of a serial number that RFC 5280 section 4.1.2.2 forbids, of a name that is too long) are among them because
-a program may run with warnings turned into errors.
+Its warnings (of a serial number that RFC 5280 section 4.1.2.2 forbids, of a name that is too long) are among them
+because a program may run with warnings turned into errors.
 """
 
 _CERTIFICATE_LABELS = frozenset({b"CERTIFICATE", b"X509 CERTIFICATE"})
