@@ -1,13 +1,10 @@
 # Keys of one direction and one epoch: sequence numbers, usage limits, and record protection.
 #
 # `Protection` is the interface that the reader and the writer know: overhead, where the content begins, whether the
-# type is inside, `seal` in place and `open` into other memory. TLS 1.2 adds a class and nothing else.
+# type is inside, `seal` in place and `open` into other memory. TLS 1.2 is in `protection_tls12.pxi`.
 
 cdef enum:
     TAG = 16
-
-cdef bytes no_bytes = b""
-
 
 @cython.no_gc
 cdef class Protection:
@@ -117,14 +114,8 @@ cdef Py_ssize_t strip_padding(const unsigned char* inner, Py_ssize_t length) noe
     return last
 
 
-def tls13_protection(aead, bytes iv, confidentiality_limit):
-    """Protection of RFC 9846 section 5.2; `confidentiality_limit` is the number of records it may seal."""
-    cdef Tls13Protection protection = Tls13Protection.__new__(Tls13Protection)
-    if len(iv) != 12:
-        raise ValueError("the IV must be 12 bytes long")
-    protection.overhead = 1 + TAG
-    protection.content_offset = 0
-    protection.inner_type = True
+cdef int prepare_protection(Protection protection, object aead, bytes iv, object confidentiality_limit) except -1:
+    """What every protection is born with; the sequence number begins at 0."""
     protection.sequence = 0
     protection.confidentiality_limit = min(confidentiality_limit, UINT64_MAX)
     # A KeyUpdate is asked for this early, so that a whole batch still fits under the old key.
@@ -133,8 +124,20 @@ def tls13_protection(aead, bytes iv, confidentiality_limit):
     else:
         protection.soft_limit = protection.confidentiality_limit // 2
     protection.aead = aead
-    memcpy(protection.iv, PyBytes_AS_STRING(iv), 12)
+    memcpy(protection.iv, PyBytes_AS_STRING(iv), <size_t>len(iv))
     protection.source = Window.__new__(Window)
     protection.destination = Window.__new__(Window)
     protection.destination.writable = True
+    return 0
+
+
+def tls13_protection(aead, bytes iv not None, confidentiality_limit):
+    """Protection of RFC 9846 section 5.2; `confidentiality_limit` is the number of records it may seal."""
+    cdef Tls13Protection protection = Tls13Protection.__new__(Tls13Protection)
+    if len(iv) != 12:
+        raise ValueError("the IV must be 12 bytes long")
+    prepare_protection(protection, aead, iv, confidentiality_limit)
+    protection.overhead = 1 + TAG
+    protection.content_offset = 0
+    protection.inner_type = True
     return protection

@@ -53,6 +53,8 @@ cdef class RecordReader:
         self.writer = writer
         self.handshake = None
         self.max_handshake_message = 131072
+        self.early_data_left = -1
+        self.least_loss = LEAST_LOSS
         self.max_record = CIPHERTEXT_LIMIT
         self.max_empty_records = EMPTY_RECORD_BUDGET
         self.max_change_cipher_specs = CHANGE_CIPHER_SPEC_BUDGET
@@ -66,6 +68,7 @@ cdef class RecordReader:
         """Change the read key; refused while part of a message is pending (RFC 9846 section 5.1)."""
         self.demand_record_boundary()
         self.protection = protection
+        self.least_loss = HEADER + protection.overhead
         self.plaintext_alert = plaintext_alert
 
     def demand_record_boundary(self):
@@ -98,6 +101,7 @@ cdef class RecordReader:
     cdef Py_ssize_t record_length(self, const unsigned char* header) except -1:
         """The whole length of the record that begins here; refuses what can be no record before its body is read."""
         cdef Py_ssize_t length = (<Py_ssize_t>header[3] << 8) | header[4]
+        cdef Py_ssize_t limit
         cdef int content_type = header[0]
         if header[1] != 3 or content_type < TYPE_CHANGE_CIPHER_SPEC or content_type > TYPE_APPLICATION_DATA:
             if self.seen_record:
@@ -105,11 +109,19 @@ cdef class RecordReader:
             if header[:HEADER] in (b"GET /", b"HEAD ", b"POST ", b"PUT /", b"OPTIO", b"CONNE", b"DELET", b"HTTP/"):
                 raise PeerMisbehaved(Reason.HTTP_REQUEST)
             raise PeerMisbehaved(Reason.NOT_TLS)
-        if length > (<Py_ssize_t>PLAINTEXT_LIMIT if self.protection is None else self.max_record):
+        limit = self.max_record
+        if self.early_data_left >= 0:
+            # Early data that is not accepted is as long as another server allowed, by keys that nobody here has.
+            limit = CIPHERTEXT_LIMIT
+        elif self.protection is None:
+            limit = PLAINTEXT_LIMIT
+        if length > limit:
             raise PeerMisbehaved(Reason.RECORD_OVERFLOW, f"{length} bytes")
         if self.protection is not None and content_type != TYPE_APPLICATION_DATA:
+            if not self.protection.inner_type and content_type != TYPE_CHANGE_CIPHER_SPEC:
+                pass  # TLS 1.2 protects every type alike; a second change_cipher_spec would be a renegotiation's
             # RFC 9846 section 5: once keys are in use only these two may stand outside, and only these sizes.
-            if content_type == TYPE_CHANGE_CIPHER_SPEC and self.change_cipher_spec_allowed:
+            elif content_type == TYPE_CHANGE_CIPHER_SPEC and self.change_cipher_spec_allowed:
                 pass
             elif content_type == TYPE_ALERT and self.plaintext_alert and self.protection.sequence == 0:
                 pass
@@ -128,9 +140,9 @@ cdef class RecordReader:
         size = min(size, <Py_ssize_t>READ_AT_MOST)
         if size > 0:
             if held < HEADER:
-                return size + LEAST_LOSS - held
+                return size + self.least_loss - held
             length = self.record_length(self.raw.memory + self.raw.start)
-            return max(length, size + LEAST_LOSS) - held
+            return max(length, size + self.least_loss) - held
         if held < HEADER:
             return HEADER - held
         return self.record_length(self.raw.memory + self.raw.start) - held
@@ -183,8 +195,10 @@ cdef class RecordReader:
         cdef unsigned char* target
         # A reference of our own: a callback may change the key.
         cdef Protection protection = self.protection
-        if protection is None or record[0] != TYPE_APPLICATION_DATA:
+        if protection is None or (record[0] != TYPE_APPLICATION_DATA and protection.inner_type):
             return self.take_plaintext(record, length, owner)
+        if self.early_data_left >= 0:
+            return self.open_after_early_data(protection, record, length, owner)
         inner = protection.opened_size(length)
         if self.application and destination != NULL and inner <= capacity - produced[0]:
             target = destination + produced[0]
@@ -193,7 +207,8 @@ cdef class RecordReader:
             if content_type == TYPE_APPLICATION_DATA and content > 0 and self.handshake is None:
                 # The inner type stands where the caller's memory had something else: put that back. Where padding was
                 # opened over more of it, nothing is left but zeros.
-                target[content] = behind if content == inner - 1 else 0
+                if content < inner:
+                    target[content] = behind if content == inner - 1 else 0
                 self.empty_records = 0
                 produced[0] += content
                 return 0
@@ -214,6 +229,39 @@ cdef class RecordReader:
             if self.plain.end == 0:
                 chunk_give(&self.plain)
 
+    # -- early data that is not accepted ------------------------------------------------------------------------------
+
+    cdef int open_after_early_data(
+        self, Protection protection, unsigned char* record, Py_ssize_t length, object owner
+    ) except -100:
+        """RFC 9846 section 4.3.10: a server that ignores early_data "skips past early data by attempting to deprotect
+        received records using the handshake traffic key, discarding records which fail deprotection". The first one
+        that opens ends that.
+        """
+        cdef Py_ssize_t content
+        cdef int content_type = 0
+        chunk_take(&self.plain, max(length, 1))
+        try:
+            try:
+                content = protection.open(record, length, self.plain.memory, &content_type)
+            except PeerMisbehaved as error:
+                if error.reason is not Reason.BAD_RECORD_MAC:
+                    raise
+                return self.skip_early_data(length - HEADER)
+            self.early_data_left = -1
+            return self.take_content(content_type, self.plain.memory, content, owner)
+        finally:
+            chunk_give(&self.plain)
+
+    cdef int skip_early_data(self, Py_ssize_t length) except -1:
+        """Drop a record of early data, within the budget: 0."""
+        if self.handshake is not None:
+            raise PeerMisbehaved(Reason.INTERLEAVED_HANDSHAKE)
+        if length > self.early_data_left:
+            raise PeerMisbehaved(Reason.TOO_MUCH_EARLY_DATA)
+        self.early_data_left -= length
+        return 0
+
     # -- content ----------------------------------------------------------------------------------------------------
 
     cdef int take_plaintext(self, unsigned char* record, Py_ssize_t length, object owner) except -100:
@@ -222,12 +270,20 @@ cdef class RecordReader:
         length -= HEADER
         if record[0] == TYPE_CHANGE_CIPHER_SPEC:
             # RFC 9846 section 5: one byte 0x01, between the first ClientHello and the peer's Finished; else an error.
-            if not self.change_cipher_spec_allowed or length != 1 or content[0] != 1 or self.handshake is not None:
+            # In TLS 1.2 it changes the key, so it may not come between the parts of a message either.
+            if length != 1 or content[0] != 1 or self.handshake is not None:
+                raise PeerMisbehaved(Reason.UNEXPECTED_CHANGE_CIPHER_SPEC)
+            if self.change_cipher_spec_reported:
+                owner.on_change_cipher_spec()
+                return 0
+            if not self.change_cipher_spec_allowed:
                 raise PeerMisbehaved(Reason.UNEXPECTED_CHANGE_CIPHER_SPEC)
             self.change_cipher_specs += 1
             if self.change_cipher_specs > self.max_change_cipher_specs:
                 raise PeerMisbehaved(Reason.TOO_MANY_CHANGE_CIPHER_SPECS)
             return 0
+        if record[0] == TYPE_APPLICATION_DATA and self.early_data_left >= 0:
+            return self.skip_early_data(length)
         if record[0] == TYPE_APPLICATION_DATA:
             # RFC 9846 section 5: application data is always protected, whatever state we are in.
             raise PeerMisbehaved(Reason.UNEXPECTED_APPLICATION_DATA)

@@ -1,6 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
 # cython: embedsignature=False, emit_code_comments=False
-"""The compiled record layer of tlsocket (RFC 9846 section 5): sealing, opening, and the pump.
+"""The compiled record layer of tlsocket (RFC 9846 section 5, RFC 5246 section 6): sealing, opening, and the pump.
 
 `RecordWriter` seals and sends, `RecordReader` receives and opens. They share no state: one thread may read while
 another writes. Would-block, end of stream and failed system calls are small negative numbers; only a peer that
@@ -14,6 +14,7 @@ This file holds the imports and includes the topics; `tlsocket/_record.pxd` is t
     locks.pxi        one lock for each direction
     buffers.pxi      aligned memory from a pool
     protection.pxi   keys, sequence numbers, usage limits; TLS 1.3 protection
+    protection_tls12.pxi  TLS 1.2 AEAD protection
     pump.pxi         system calls and waiting
     writer.pxi       fragmenting, sealing and sending, the control queue
     reader.pxi       receiving, de-framing, opening, handshake reassembly
@@ -44,6 +45,7 @@ include "constants.pxi"
 include "locks.pxi"
 include "buffers.pxi"
 include "protection.pxi"
+include "protection_tls12.pxi"
 include "pump.pxi"
 include "writer.pxi"
 include "reader.pxi"

@@ -39,6 +39,8 @@ class Owner(Protocol):
         """One whole handshake message with its four-byte header. False stops the reader after it."""
     def on_alert(self, level: int, description: int, /) -> bool:
         """An alert other than close_notify. Raises for a fatal one; True goes on."""
+    def on_change_cipher_spec(self) -> None:
+        """The peer's change_cipher_spec in TLS 1.2; asked only where `change_cipher_spec_reported` is set."""
     def on_close_notify(self) -> None:
         """The peer's close_notify."""
     def on_failure(self, error: BaseException, /) -> BaseException:
@@ -62,6 +64,11 @@ def tls13_protection(aead: Any, iv: bytes, confidentiality_limit: int) -> Protec
 
     `confidentiality_limit` is the number of records that may be sealed under the key (RFC 9846 section 5.5). The
     integrity limit needs no count: one record that fails to open ends the connection.
+    """
+
+def tls12_protection(aead: Any, iv: bytes, confidentiality_limit: int) -> Protection:
+    """Protection of RFC 5246 section 6.2.3.3: with an IV of 4 bytes that of RFC 5288 (AES-GCM, explicit nonce), with
+    one of 12 that of RFC 7905 (ChaCha20-Poly1305). The other arguments are those of `tls13_protection`.
     """
 
 class RecordWriter:
@@ -119,6 +126,15 @@ class RecordReader:
     def demand_record_boundary(self) -> None:
         """Raises PeerMisbehaved(KEY_CHANGE_NOT_ALIGNED) when bytes of a further handshake message are held."""
     change_cipher_spec_allowed: bool
+    """TLS 1.3: it is dropped."""
+    change_cipher_spec_reported: bool
+    """TLS 1.2: it is told to the owner, which changes the key or raises."""
+    @property
+    def change_cipher_specs(self) -> int:
+        """How many were dropped."""
+    early_data_left: int
+    """Bytes of records that are dropped because they do not open (or, without keys, because they are protected), until
+    one does open: early data that a server does not accept (RFC 9846 section 4.3.10). Negative: none."""
     def open_application(self) -> None:
         """Application data is accepted from now on."""
     max_handshake_message: int

@@ -13,7 +13,7 @@ and what any handshake message means.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tlsocket import clock, events
 from tlsocket.config import DEFAULT_BUDGETS, ClientConfig, Role, ServerConfig
@@ -29,11 +29,15 @@ from tlsocket.errors import (
 )
 from tlsocket.handshake.client_tls13 import ClientHandshake
 from tlsocket.handshake.decisions import Decision
-from tlsocket.handshake.post_handshake import PostHandshake, Ticket
+from tlsocket.handshake.machine import Handshake
+from tlsocket.handshake.post_handshake import PostHandshake, Tls12PostHandshake
 from tlsocket.handshake.proofs import AuthenticatedPeer
 from tlsocket.handshake.server_tls13 import ServerHandshake
+from tlsocket.handshake.sessions import Session
 from tlsocket.record import CLOSED, STOPPED, TRUNCATED, RecordReader, RecordWriter
-from tlsocket.registry.alerts import AlertDescription
+from tlsocket.registry.alerts import AlertDescription, AlertLevel
+from tlsocket.registry.content_types import ContentType
+from tlsocket.registry.versions import ProtocolVersion
 
 if TYPE_CHECKING:
     from tlsocket.handshake.late_authentication import LateClientAuthentication, LateServerAuthentication
@@ -93,6 +97,7 @@ class Connection:
         config: ClientConfig | ServerConfig,
         *,
         server_name: str | None = None,
+        session: Session | None = None,
         on_event: Callable[[events.Event], None] | None = None,
     ) -> None:
         if server_name is not None and not server_name.isascii():
@@ -115,18 +120,21 @@ class Connection:
         self.verified_path = ()
         self.error = None
         self._warnings = 0
-        self._post: PostHandshake | None = None
-        self._handshake: ClientHandshake | ServerHandshake | None
+        self._post: PostHandshake | Tls12PostHandshake | None = None
+        self._handshake: Handshake[Any] | None
         if isinstance(config, ClientConfig):
             self.role = Role.CLIENT
             if config.verifier is not None and config.check_name and server_name is None:
                 raise ApiMisuse(detail="checking the server's name needs server_name")
-            self._handshake = ClientHandshake(config, self.reader, self.writer, on_event, server_name)
+            self._handshake = ClientHandshake(config, *self._halves(), on_event, server_name)
+            self._handshake.session = session
         else:
             self.role = Role.SERVER
             if server_name is not None:
                 raise ApiMisuse(detail="server_name belongs to clients")
-            self._handshake = ServerHandshake(config, self.reader, self.writer, on_event)
+            if session is not None:
+                raise ApiMisuse(detail="a session to resume belongs to clients")
+            self._handshake = ServerHandshake(config, *self._halves(), on_event)
 
     # What is known
 
@@ -145,8 +153,8 @@ class Connection:
         return None if late is None else late.suspended
 
     @property
-    def tickets(self) -> tuple[Ticket, ...]:
-        """Session tickets received and kept, oldest first (RFC 9846 section 4.7.1)."""
+    def tickets(self) -> tuple[Session, ...]:
+        """A session for each ticket received and kept, oldest first (RFC 9846 section 4.7.1)."""
         return () if self._post is None else self._post.tickets
 
     def __repr__(self) -> str:
@@ -157,6 +165,13 @@ class Connection:
         else:
             state = "CONNECTED"
         return f"<tlsocket.Connection {self.role.value} {state}>"
+
+    def use_session(self, session: Session | None) -> None:
+        """Resume this session if everything it is bound to still holds; to be called on a client before `start`."""
+        handshake = self._handshake
+        if not isinstance(handshake, ClientHandshake) or handshake.started:
+            raise ApiMisuse(detail="a session is given to a client before its handshake")
+        handshake.session = session
 
     # The handshake
 
@@ -218,16 +233,20 @@ class Connection:
 
     def on_handshake_message(self, message: bytes, /) -> bool:
         """One whole handshake message; False stops the reader after it."""
+        if self.on_event is not None:
+            self.on_event(events.MessageReceived(ContentType.HANDSHAKE, message, clock.monotonic()))
         handshake = self._handshake
         if handshake is None:
             post = self._post_handshake()
-            done = post.receive(message, self.reader, self.writer, self.on_event)
+            done = post.receive(message, *self._halves(), self.on_event)
             if done is not None:
                 self._take_authentication(done)
             return post.authentication is None or post.authentication.suspended is None
         if self.deadline is not None:
             self._check_deadline()
         handshake.receive(message)
+        if handshake.successor is not None:
+            handshake = self._handshake = handshake.successor
         if handshake.suspended is not None:
             return False
         if handshake.outcome is not None:
@@ -236,15 +255,25 @@ class Connection:
         return not self.writer.has_output
 
     def on_alert(self, level: int, description: int, /) -> bool:
-        """An alert other than close_notify: all are fatal but user_canceled (RFC 9846 sections 6 and 6.1)."""
+        """An alert other than close_notify.
+
+        In TLS 1.3 all are fatal but user_canceled (RFC 9846 sections 6 and 6.1), in TLS 1.2 the level says so (RFC 5246
+        section 7.2): a server that does not know the name it was asked for may warn and go on (RFC 6066 section 3).
+        """
         if self.on_event is not None:
             self.on_event(events.AlertReceived(level, description))
-        if description != AlertDescription.USER_CANCELED:
+        if description != AlertDescription.USER_CANCELED and not (level == AlertLevel.WARNING and self._takes_warnings):
             raise AlertReceived(level, description)
         self._warnings += 1
         if self._warnings > self.config.budgets.warnings:
             raise PeerMisbehaved(Reason.TOO_MANY_WARNING_ALERTS)
         return True
+
+    def on_change_cipher_spec(self) -> None:
+        """The peer's change_cipher_spec in TLS 1.2: the state machine decides, as on a message."""
+        if self._handshake is None:
+            raise PeerMisbehaved(Reason.UNEXPECTED_CHANGE_CIPHER_SPEC)
+        self._handshake.receive_change_cipher_spec()
 
     def on_close_notify(self) -> None:
         """The peer's close_notify."""
@@ -270,9 +299,9 @@ class Connection:
         return error
 
     def on_send_limit(self) -> None:
-        """The sending key nears its usage limit (RFC 9846 section 5.5)."""
-        if self._post is not None:
-            self._post.update_keys(self.writer, self.on_event, request_peer=False)
+        """The sending key nears its usage limit (RFC 9846 section 5.5). That of TLS 1.2 cannot be changed."""
+        if self._post is not None and self._post.can_update_keys:
+            self._post.update_keys(self._halves()[1], self.on_event, request_peer=False)
 
     # Bytes in, bytes out
 
@@ -345,7 +374,7 @@ class Connection:
         self._demand_health()
         if self.writer.close_notify_queued:
             raise ApiMisuse(Reason.CONNECTION_CLOSED, "close_notify was sent")
-        self._post_handshake().update_keys(self.writer, self.on_event, request_peer=request_peer)
+        self._post_handshake().update_keys(self._halves()[1], self.on_event, request_peer=request_peer)
 
     def request_certificate(self) -> None:
         """As a server, ask the client for its certificate now (RFC 9846 section 4.7.2).
@@ -355,14 +384,34 @@ class Connection:
         self._demand_health()
         if self.writer.close_notify_queued:
             raise ApiMisuse(Reason.CONNECTION_CLOSED, "close_notify was sent")
-        self._post_handshake().request_certificate(self.reader, self.writer, self.on_event)
+        self._post_handshake().request_certificate(*self._halves(), self.on_event)
 
     def export_keying_material(self, label: bytes, context: bytes | None, length: int) -> bytes:
-        """RFC 9846 section 7.5. In TLS 1.3 no context and an empty one are the same."""
+        """RFC 9846 section 7.5, RFC 5705. In TLS 1.3 no context and an empty one are the same, in TLS 1.2 they are not.
+
+        `ApiMisuse` in TLS 1.2 with a peer that does not support the extended main secret (RFC 7627).
+        """
         self._demand_health()
-        return self._post_handshake().exporter.export(label, context or b"", length)
+        return self._post_handshake().exporter.export(label, context, length)
+
+    @property
+    def tls_unique(self) -> bytes | None:
+        """The first Finished of the handshake (RFC 5929 section 3.1).
+
+        None in TLS 1.3, for which it is not defined, and in TLS 1.2 without the extended main secret (RFC 7627).
+        """
+        return None if self._post is None else self._post.tls_unique
 
     # Inside
+
+    def _halves(self) -> tuple[RecordReader, RecordWriter]:
+        """The record layer for handshakes, reporting what passes where somebody listens."""
+        on_event = self.on_event
+        if on_event is None:
+            return self.reader, self.writer
+        from tlsocket.handshake.observed import observed_reader, observed_writer
+
+        return observed_reader(self.reader, on_event), observed_writer(self.writer, on_event)
 
     def _advance(self) -> None:
         while True:
@@ -407,7 +456,13 @@ class Connection:
             signature_scheme=peer.signature.scheme if isinstance(peer, AuthenticatedPeer) else None
         )
 
-    def _post_handshake(self) -> PostHandshake:
+    @property
+    def _takes_warnings(self) -> bool:
+        if self._handshake is not None:
+            return self._handshake.takes_warnings
+        return self._post is not None and self._post.version == ProtocolVersion.TLS_1_2
+
+    def _post_handshake(self) -> PostHandshake | Tls12PostHandshake:
         if self._post is None:
             raise ApiMisuse(Reason.HANDSHAKE_NOT_DONE)
         return self._post

@@ -67,6 +67,7 @@ class Reason(enum.Enum):
     TOO_MANY_WARNING_ALERTS = "too many warning alerts"
     TOO_MANY_KEY_UPDATES = "too many KeyUpdates without application data between them"
     TOO_MANY_TICKETS = "too many session tickets"
+    TOO_MUCH_EARLY_DATA = "more early data than a server skips"
     TOO_MANY_CERTIFICATE_REQUESTS = "too many requests for a certificate after the handshake"
     HANDSHAKE_MESSAGE_TOO_LARGE = "a handshake message is larger than allowed"
     TOO_MANY_HANDSHAKE_BYTES = "the handshake is larger than allowed"
@@ -77,6 +78,7 @@ class Reason(enum.Enum):
     # State machine
     UNEXPECTED_MESSAGE = "a handshake message came where none of its kind may come"
     RENEGOTIATION = "the peer asked for a renegotiation"
+    RENEGOTIATION_REFUSED = "the peer asked for a renegotiation of TLS 1.2, which is never done"
 
     # Negotiation
     UNSUPPORTED_VERSION = "no protocol version is common to both sides"
@@ -98,9 +100,17 @@ class Reason(enum.Enum):
     SESSION_ID_NOT_ECHOED = "the legacy session id was not echoed"
     CIPHER_SUITE_NOT_OFFERED = "the server chose a cipher suite that was not offered"
     CIPHER_SUITE_CHANGED = "the server's cipher suite differs from that in its HelloRetryRequest"
+    SESSION_ID_ECHOED = "the server resumes, in TLS 1.2, a session that does not exist"
     VERSION_NOT_OFFERED = "the server chose a version that was not offered"
     VERSION_CHANGED = "the version differs from that in the HelloRetryRequest"
     DOWNGRADE_DETECTED = "the server's random says that somebody lowered the version"
+    INAPPROPRIATE_FALLBACK = "the client repeats itself with a lower version, which was not needed (TLS_FALLBACK_SCSV)"
+    NO_SECURE_RENEGOTIATION = "the server does not answer renegotiation_info (RFC 5746)"
+    RENEGOTIATION_INFO_MISMATCH = "renegotiation_info is not that of a first handshake"
+    NO_EXTENDED_MAIN_SECRET = "the peer does not support the extended main secret (RFC 7627)"
+    NO_UNCOMPRESSED_POINTS = "the peer's ec_point_formats lack the uncompressed format"
+    CURVE_NOT_NAMED = "the server's key exchange is not for a named curve"
+    CERTIFICATE_DOES_NOT_FIT_SUITE = "the server's certificate is not of the kind that its cipher suite names"
     GROUP_NOT_OFFERED = "a key share is for a group that was not offered"
     GROUP_CHANGED = "the key share is not for the group that the HelloRetryRequest named"
     KEY_SHARE_NOT_OFFERED = "the server's key share is for a group we sent no share for"
@@ -111,8 +121,11 @@ class Reason(enum.Enum):
     HELLO_RETRY_WITHOUT_CHANGE = "a HelloRetryRequest asks for nothing new"
     SECOND_HELLO_RETRY = "a second HelloRetryRequest"
     CLIENT_HELLO_CHANGED = "the second ClientHello differs where it may not"
+    PSK_BINDER_COUNT = "there is not one binder for each pre-shared key"
     COOKIE_MISMATCH = "the cookie is not the one that was sent"
     PSK_NOT_OFFERED = "the server chose a pre-shared key that was not offered"
+    PSK_HASH_MISMATCH = "the pre-shared key does not belong to the hash of the cipher suite chosen"
+    PSK_WITHOUT_KEY_SHARE = "the server chose a pre-shared key without a key exchange, which was not offered"
     APPLICATION_PROTOCOL_NOT_OFFERED = "the server chose an application protocol that was not offered"
     SIGNATURE_SCHEME_NOT_OFFERED = "a signature scheme that was not offered"
     SIGNATURE_SCHEME_MISMATCH = "the signature scheme does not fit the certificate's key"
@@ -125,8 +138,11 @@ class Reason(enum.Enum):
     # Authentication
     BAD_SIGNATURE = "the signature in CertificateVerify is wrong"
     BAD_FINISHED = "the Finished message is wrong"
+    BAD_BINDER = "the binder of a pre-shared key is wrong"
+    PSK_REQUIRED = "the server did not choose the pre-shared key, and nothing else would authenticate it"
     NO_CERTIFICATE = "the server sent no certificate"
     CERTIFICATE_REQUIRED = "the client sent no certificate, but one is required"
+    CLIENT_CERTIFICATE_MISSING = "the client sent no certificate in TLS 1.2, but one is required"
     UNSUPPORTED_CERTIFICATE_KEY = "the certificate's key is of a kind that we cannot use"
     KEY_USAGE_FORBIDS_SIGNING = "the certificate's key usage does not allow digital signatures"
     CERTIFICATE_REJECTED = "the peer's certificate was not accepted"
@@ -272,8 +288,8 @@ class CertificateRejected(TLSError):
 
 
 _ALERTS = {
-    # What RFC 9846 section 6.2 says of each alert decides the row; anything not listed here falls to the
-    # alert of its exception's class below.
+    # What RFC 9846 section 6.2, or the document named, says of each alert decides the row; anything not listed here
+    # falls to the alert of its exception's class below.
     Reason.BAD_RECORD_MAC: AlertDescription.BAD_RECORD_MAC,
     Reason.RECORD_OVERFLOW: AlertDescription.RECORD_OVERFLOW,
     Reason.NOT_TLS: AlertDescription.UNEXPECTED_MESSAGE,
@@ -294,10 +310,19 @@ _ALERTS = {
     Reason.TOO_MANY_KEY_UPDATES: AlertDescription.UNEXPECTED_MESSAGE,
     Reason.TOO_MANY_CERTIFICATE_REQUESTS: AlertDescription.UNEXPECTED_MESSAGE,
     Reason.TOO_MANY_TICKETS: AlertDescription.UNEXPECTED_MESSAGE,
+    Reason.TOO_MUCH_EARLY_DATA: AlertDescription.UNEXPECTED_MESSAGE,
     Reason.UNEXPECTED_MESSAGE: AlertDescription.UNEXPECTED_MESSAGE,
     Reason.HANDSHAKE_TIMED_OUT: AlertDescription.HANDSHAKE_FAILURE,
     Reason.SECOND_HELLO_RETRY: AlertDescription.UNEXPECTED_MESSAGE,
     Reason.RENEGOTIATION: AlertDescription.UNEXPECTED_MESSAGE,
+    # BoringSSL's answer, as a fatal alert: RFC 5246 section 7.2.2 would let both sides go on.
+    Reason.RENEGOTIATION_REFUSED: AlertDescription.NO_RENEGOTIATION,
+    # RFC 5746 sections 3.4 to 3.6, RFC 7627 section 5.2, RFC 5246 section 7.4.6: handshake_failure.
+    Reason.NO_SECURE_RENEGOTIATION: AlertDescription.HANDSHAKE_FAILURE,
+    Reason.RENEGOTIATION_INFO_MISMATCH: AlertDescription.HANDSHAKE_FAILURE,
+    Reason.NO_EXTENDED_MAIN_SECRET: AlertDescription.HANDSHAKE_FAILURE,
+    Reason.CLIENT_CERTIFICATE_MISSING: AlertDescription.HANDSHAKE_FAILURE,
+    Reason.INAPPROPRIATE_FALLBACK: AlertDescription.INAPPROPRIATE_FALLBACK,
     Reason.UNSUPPORTED_VERSION: AlertDescription.PROTOCOL_VERSION,
     Reason.NO_COMMON_APPLICATION_PROTOCOL: AlertDescription.NO_APPLICATION_PROTOCOL,
     Reason.NO_CERTIFICATE_FOR_NAME: AlertDescription.UNRECOGNIZED_NAME,
@@ -306,6 +331,7 @@ _ALERTS = {
     Reason.UNSOLICITED_EXTENSION: AlertDescription.UNSUPPORTED_EXTENSION,
     Reason.BAD_SIGNATURE: AlertDescription.DECRYPT_ERROR,
     Reason.BAD_FINISHED: AlertDescription.DECRYPT_ERROR,
+    Reason.BAD_BINDER: AlertDescription.DECRYPT_ERROR,
     Reason.NO_CERTIFICATE: AlertDescription.DECODE_ERROR,
     Reason.CERTIFICATE_REQUIRED: AlertDescription.CERTIFICATE_REQUIRED,
     Reason.UNSUPPORTED_CERTIFICATE_KEY: AlertDescription.UNSUPPORTED_CERTIFICATE,

@@ -1,4 +1,6 @@
-"""The typed face of the record layer, and the one door from a secret to a key (RFC 9846 sections 5 and 7.3).
+"""The typed face of the record layer, and the one door from a secret to a key.
+
+RFC 9846 sections 5 and 7.3; for TLS 1.2, RFC 5246 section 6.
 
 Everything that reads or writes records imports the names from here, not from the extension. Sequence numbers restart
 with the key, because a `Protection` is born with number 0 and never changes its key (RFC 9846 section 5.3). What does
@@ -24,12 +26,14 @@ from tlsocket._record import (
     RecordReader,
     RecordWriter,
     pool_statistics,
+    tls12_protection,
     tls13_protection,
 )
 
 if TYPE_CHECKING:
     from tlsocket._record import Owner as Owner
     from tlsocket.key_schedule import TrafficSecret
+    from tlsocket.key_schedule.tls12 import WriteKey
 
 __all__ = [
     "BAD_LENGTH",
@@ -49,6 +53,7 @@ __all__ = [
     "install_send_key",
     "pool_statistics",
     "protection_for",
+    "protection_for_tls12",
 ]
 
 
@@ -75,3 +80,9 @@ def install_receive_key(reader: RecordReader, secret: TrafficSecret, *, plaintex
     protection = protection_for(secret)
     reader.set_key(protection, plaintext_alert)
     return protection
+
+
+def protection_for_tls12(key: WriteKey) -> Protection:
+    """A sequence number of 0 and the key and IV of RFC 5246 section 6.3: protection until the connection ends."""
+    suite = key.suite
+    return tls12_protection(suite.aead(key.key), key.iv, suite.confidentiality_limit)

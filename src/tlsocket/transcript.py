@@ -10,7 +10,7 @@ from tlsocket.crypto.hashes import Hash, HashAlgorithm
 from tlsocket.errors import InternalError, Reason
 from tlsocket.registry.content_types import HandshakeType
 
-__all__ = ["Transcript"]
+__all__ = ["KeepingTranscript", "Transcript"]
 
 
 class Transcript:
@@ -99,3 +99,41 @@ class Transcript:
         header = bytes((HandshakeType.MESSAGE_HASH, 0, 0, algorithm.digest_size))
         self._running = algorithm.new(header + client_hello_hash)
         self._digest = None
+
+
+class KeepingTranscript(Transcript):
+    """A transcript that also keeps the messages, for the CertificateVerify of TLS 1.2.
+
+    That signs the messages themselves with the hash of its own scheme (RFC 5246 section 7.4.8), which is known only
+    when all of them are.
+    """
+
+    __slots__ = ("_kept",)
+
+    def __init__(self, first: bytes = b"") -> None:
+        super().__init__()
+        self._pending = first
+        self._kept: list[bytes] | None = [first]
+
+    @classmethod
+    def of(cls, other: Transcript) -> KeepingTranscript:
+        """What `other` has collected before its hash function was settled, kept from now on."""
+        if other._running is not None:
+            raise InternalError(Reason.INTERNAL, "the messages of this transcript are gone")
+        return cls(other._pending)
+
+    def add(self, message: bytes) -> None:
+        """Append one message, or several at once."""
+        super().add(message)
+        if self._kept is not None:
+            self._kept.append(message)
+
+    def messages(self) -> bytes:
+        """All messages so far."""
+        if self._kept is None:
+            raise InternalError(Reason.INTERNAL, "the messages were forgotten")
+        return b"".join(self._kept)
+
+    def forget_messages(self) -> None:
+        """Keep the hash only: nobody will sign, or all have signed."""
+        self._kept = None

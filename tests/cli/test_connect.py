@@ -10,6 +10,7 @@ import struct
 import subprocess
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -179,7 +180,10 @@ def test_a_missing_client_certificate_is_told_in_words(tlsocket: Run, certificat
 
 def test_a_server_that_speaks_less_is_refused_in_words(tlsocket: Run, certificates: Certificates) -> None:
     def old(context: ssl.SSLContext) -> None:
-        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        context.set_ciphers("ALL:@SECLEVEL=0")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
 
     with standard_server(certificates, greet, old) as port:
         done = tlsocket("connect", f"localhost:{port}", "--cafile", certificates.authority)

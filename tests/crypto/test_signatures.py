@@ -11,10 +11,13 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, paddin
 from tlsocket.crypto.certificates import PSSPublicKey, PublicKey
 from tlsocket.crypto.signatures import (
     DEFAULT_SIGNATURE_SCHEMES,
+    TLS12_SIGNATURE_SCHEMES,
     LocalSigner,
     PrivateKey,
     schemes_for_key,
+    tls12_schemes_for_key,
     verify,
+    verify_tls12,
 )
 from tlsocket.errors import ApiMisuse, PeerMisbehaved, Reason
 
@@ -86,12 +89,38 @@ def test_other_schemes_neither_sign_nor_verify(kind: str) -> None:
     signer = LocalSigner(private, public)
     # A 1024-bit key is too small to sign with SHA-512; a peer's signature by it can only be wrong.
     for scheme in {*DEFAULT_SIGNATURE_SCHEMES, *LEGACY, 0x0A0A} - {*FITTING[kind]}:
-        with pytest.raises(ApiMisuse):
-            signer.sign(scheme, b"data")
+        if scheme not in tls12_schemes_for_key(public):
+            with pytest.raises(ApiMisuse):
+                signer.sign(scheme, b"data")
         with pytest.raises(PeerMisbehaved) as caught:
             verify(scheme, public, bytes(64), b"data")
         too_small = kind == "rsa-1024" and scheme == RSAE[2]
         assert caught.value.reason is (Reason.BAD_SIGNATURE if too_small else Reason.SIGNATURE_SCHEME_MISMATCH)
+
+
+PKCS1 = (0x0401, 0x0501, 0x0601)
+MORE_IN_TLS12 = {
+    "p256": (0x0503, 0x0603), "p384": (0x0403, 0x0603), "p521": (0x0403, 0x0503), "rsa": PKCS1, "rsa-1024": PKCS1,
+}  # fmt: skip
+
+
+@every_kind
+def test_tls12_knows_more(kind: str) -> None:
+    """RFC 9846 section 4.3.3: RSASSA-PKCS1-v1_5, and ECDSA schemes that name a hash for any curve."""
+    private, public = key_pair(kind)
+    fitting = tls12_schemes_for_key(public)
+    assert fitting == (*FITTING[kind], *MORE_IN_TLS12.get(kind, ()))
+    signer = LocalSigner(private, public)
+    for scheme in fitting:
+        signature = signer.sign(scheme, b"data")
+        verify_tls12(scheme, public, signature, b"data")
+        for bad_signature, data in ((signature, b"Data"), (signature[:-1], b"data"), (b"", b"data")):
+            with pytest.raises(PeerMisbehaved) as caught:
+                verify_tls12(scheme, public, bad_signature, data)
+            assert caught.value.reason is Reason.BAD_SIGNATURE
+    for scheme in {*TLS12_SIGNATURE_SCHEMES, 0x0201, 0x0203, 0x0A0A} - {*fitting}:
+        with pytest.raises(PeerMisbehaved):
+            verify_tls12(scheme, public, bytes(64), b"data")
 
 
 def test_rsa_signature_in_pkcs1_form_is_refused() -> None:

@@ -18,6 +18,7 @@ from tlsocket.extensions import (
     NewSessionTicketExtensions,
     Placement,
     ServerHelloExtensions,
+    Tls12ServerHelloExtensions,
 )
 from tlsocket.registry import AlertDescription, ExtensionType
 from tlsocket.wire import Reader
@@ -64,6 +65,7 @@ BLOCKS: dict[str, type[ExtensionBlock]] = {
     "CR": CertificateRequestExtensions,
     "NST": NewSessionTicketExtensions,
     "HRR": HelloRetryRequestExtensions,
+    "SH12": Tls12ServerHelloExtensions,
 }
 
 ROWS = [line.split(maxsplit=1) for line in RFC_9846_SECTION_4_3.strip().splitlines()]
@@ -95,7 +97,28 @@ def block_of(*extensions: tuple[int, bytes]) -> bytes:
 @pytest.mark.parametrize(("name", "messages"), ROWS, ids=lambda text: text.replace(" ", ""))
 def test_row_is_that_of_the_rfc(name: str, messages: str) -> None:
     allowed = TABLE[ExtensionType[name.upper()]]
-    assert {placement.name for placement in allowed} == set(messages.split(", "))
+    assert {placement.name for placement in allowed} - {"SH12"} == set(messages.split(", "))
+
+
+def test_what_a_server_of_tls12_may_answer() -> None:
+    """Written out from the documents that define each; RFC 9846 has no such column."""
+    assert {ExtensionType(code).spelling for code, allowed in TABLE.items() if Placement.SH12 in allowed} == {
+        "server_name", "max_fragment_length", "trusted_ca_keys", "truncated_hmac", "status_request",  # RFC 6066
+        "status_request_v2",  # RFC 6961
+        "ec_point_formats",  # RFC 8422 section 5.2
+        "supported_groups",  # nowhere, but servers send it, and other clients ignore it
+        "use_srtp", "supported_ekt_ciphers",  # RFC 5764, RFC 8870
+        "heartbeat",  # RFC 6520
+        "application_layer_protocol_negotiation",  # RFC 7301
+        "signed_certificate_timestamp", "transparency_info",  # RFC 6962, RFC 9162
+        "client_certificate_type", "server_certificate_type",  # RFC 7250
+        "encrypt_then_mac",  # RFC 7366
+        "extended_main_secret",  # RFC 7627
+        "record_size_limit",  # RFC 8449
+        "session_ticket",  # RFC 5077
+        "external_id_hash", "external_session_id",  # RFC 8844
+        "renegotiation_info",  # RFC 5746
+    }  # fmt: skip
 
 
 def test_table_has_no_row_that_nobody_accounts_for() -> None:

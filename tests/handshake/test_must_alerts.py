@@ -1,8 +1,8 @@
 """Every "MUST abort the handshake with ..." of RFC 9846 section 4 (and 5, 7.4, 9.2) for what is implemented.
 
 Each case quotes its sentence, breaks the rule on the wire, and checks both ends: the receiver fails with the reason,
-and the sender receives the alert. Sentences about features that do not exist yet (PSK, 0-RTT, TLS 1.2, post-handshake
-authentication) are not here; those about records are in `tests/record/`.
+and the sender receives the alert. Sentences about features that do not exist yet (PSK, 0-RTT, post-handshake
+authentication) are not here, those of TLS 1.2 in `test_must_alerts_tls12`; those about records are in `tests/record/`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tests.handshake.support import NAME, Change, Link, client_config, credentia
 from tlsocket import messages
 from tlsocket.config import ClientAuthentication, ClientConfig, Role, ServerConfig
 from tlsocket.errors import AlertReceived, Reason, TLSError
-from tlsocket.extensions import HelloRetryRequestExtensions, KeyShareEntry
+from tlsocket.extensions import HelloRetryRequestExtensions, KeyShareEntry, OfferedPsks, PskIdentity
 from tlsocket.messages import ClientHello, Finished, HelloRetryRequest, KeyUpdate, ServerHello
 from tlsocket.registry import AlertDescription as A
 from tlsocket.registry import HandshakeType as T
@@ -137,6 +137,7 @@ def shares(*entries: tuple[int, bytes]) -> Any:
 
 
 HRR_SERVER = {"groups": (G.SECP384R1,)}
+TLS13_ONLY = {"minimum_version": 0x0304}
 CLASSICAL_SERVER = {"groups": (G.X25519, G.SECP256R1)}  # else a server asks for the hybrid, whatever the share
 ASKING = {"client_authentication": ClientAuthentication.OPTIONAL}
 UNKNOWN = ((0xABCD, b""),)
@@ -207,7 +208,8 @@ CASES = [
                                             extensions=replace(m.extensions, supported_version=None)).encode()},
          A.ILLEGAL_PARAMETER, Reason.DOWNGRADE_DETECTED),
     Case("6.2", "a version that is recognized but not supported: protocol_version", C,
-         {T.SERVER_HELLO: extended(supported_version=None)}, A.PROTOCOL_VERSION, Reason.UNSUPPORTED_VERSION),
+         {T.SERVER_HELLO: extended(supported_version=None)}, A.PROTOCOL_VERSION, Reason.UNSUPPORTED_VERSION,
+         client=TLS13_ONLY),
     Case("9.2", "ServerHello without key_share: missing_extension", C, {T.SERVER_HELLO: extended(key_share=None)},
          A.MISSING_EXTENSION, Reason.MISSING_EXTENSION),
     # Section 4.2.4
@@ -266,10 +268,14 @@ CASES = [
          {T.SERVER_HELLO: extended(supported_version=0x0305)}, A.ILLEGAL_PARAMETER, Reason.VERSION_NOT_OFFERED),
     Case("4.3.1", "a version prior to TLS 1.3: illegal_parameter", C,
          {T.SERVER_HELLO: extended(supported_version=0x0303)}, A.ILLEGAL_PARAMETER, Reason.VERSION_NOT_OFFERED),
-    Case("4.3.1", "no supported_versions: TLS 1.2, which we do not speak", S,
-         {T.CLIENT_HELLO: extended(supported_versions=None)}, A.PROTOCOL_VERSION, Reason.UNSUPPORTED_VERSION),
+    Case("4.3.1", "no supported_versions: TLS 1.2, which this server does not speak", S,
+         {T.CLIENT_HELLO: extended(supported_versions=None)}, A.PROTOCOL_VERSION, Reason.UNSUPPORTED_VERSION,
+         server=TLS13_ONLY),
     Case("4.3.1", "supported_versions without ours", S,
          {T.CLIENT_HELLO: extended(supported_versions=(0x0303, 0x7F1C))},
+         A.PROTOCOL_VERSION, Reason.UNSUPPORTED_VERSION, server=TLS13_ONLY),
+    Case("4.3.1", "supported_versions without ours", S,
+         {T.CLIENT_HELLO: extended(supported_versions=(0x0302, 0x7F1C))},
          A.PROTOCOL_VERSION, Reason.UNSUPPORTED_VERSION),
     # Section 4.3.2
     Case("4.3.2", "the client MUST copy the cookie", S, {T.CLIENT_HELLO: only_second(extended(cookie=b"other"))},
@@ -284,7 +290,8 @@ CASES = [
     Case("9.2", "no key_share: missing_extension", S, {T.CLIENT_HELLO: extended(key_share=None)},
          A.MISSING_EXTENSION, Reason.MISSING_EXTENSION),
     Case("4.3.9", "pre_shared_key without psk_key_exchange_modes", S,
-         {T.CLIENT_HELLO: extended(pre_shared_key=b"\0\x07\0\x01x\0\0\0\0\0\x21\x20" + bytes(32))},
+         {T.CLIENT_HELLO: extended(
+             pre_shared_key=OfferedPsks((PskIdentity(b"x"),), (bytes(32),)), psk_key_exchange_modes=None)},
          A.MISSING_EXTENSION, Reason.MISSING_EXTENSION),
     # Section 4.3.8
     Case("4.3.8", "selected_group not in supported_groups: illegal_parameter", C,

@@ -11,10 +11,10 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tests.interop.cells import DEFAULT, Cell, group_named, suite_named
+from tests.interop.cells import DEFAULT, Cell, group_named, suite_named, version_named
 from tests.interop.materials import NAME, Files, Materials
 from tests.interop.programs import LOOPBACK, WAIT, Program
-from tests.interop.servers import Find, Report, gnutls_priority, stdlib_peer
+from tests.interop.servers import Find, Report, gnutls_priority, openssl_cell, stdlib_peer
 
 __all__ = ["CLIENTS", "ClientOptions", "Outcome", "gnutls_arguments", "openssl_arguments"]
 
@@ -49,9 +49,8 @@ class Outcome:
 def openssl_arguments(materials: Materials, port: int, options: ClientOptions) -> list[str]:
     """Arguments of `openssl s_client` but for what it prints."""
     arguments = ["-connect", f"{LOOPBACK}:{port}", "-servername", options.name, "-verify_hostname", options.name]
-    arguments += ["-CAfile", options.authority or materials.authority, "-verify_return_error", "-tls1_3"]
-    if options.cell is not None:
-        arguments += ["-ciphersuites", options.cell.suite.iana, "-groups", options.cell.group.openssl]
+    arguments += ["-CAfile", options.authority or materials.authority, "-verify_return_error"]
+    arguments += ["-tls1_3"] if options.cell is None else openssl_cell(options.cell)
     if options.credential is not None:
         arguments += ["-cert", options.credential.certificate, "-key", options.credential.key]
     if options.alpn:
@@ -95,13 +94,14 @@ def gnutls_client(find: Find, materials: Materials, port: int, options: ClientOp
     with Program(arguments) as program:
         status, received = _ask(program, options)
         text = (log.read_text(errors="replace") if log.exists() else "") + program.text
-    description = re.findall(r"\(([^)]*)\)", _first(r"- Description: (\S+)", text) or "")
+    said = _first(r"- Description: (\S+)", text) or ""
+    description = re.findall(r"\(([^)]*)\)", said)
     report = Report()
-    if len(description) == 4:
-        version, exchange, _signature, cipher = description
+    if len(description) >= 3:
+        version, exchange, *_, cipher = description
         report = Report(
-            protocol="TLSv1.3" if version.startswith("TLS1.3") else version,
-            cipher=suite_named(cipher),
+            protocol=version_named(version),
+            cipher=suite_named(cipher, said),
             group=group_named(exchange),
             alpn=_first(r"- Application protocol: (\S+)", text),
         )
@@ -110,12 +110,17 @@ def gnutls_client(find: Find, materials: Materials, port: int, options: ClientOp
 
 def curl(find: Find, materials: Materials, port: int, options: ClientOptions) -> Outcome:
     """curl; it negotiates HTTP/1.1, or HTTP/2 when `alpn` names it."""
-    arguments = [find("curl"), "--silent", "--show-error", "--verbose", "--tlsv1.3", "--max-time", str(options.timeout)]
+    arguments = [find("curl"), "--silent", "--show-error", "--verbose", "--max-time", str(options.timeout)]
     arguments += ["--noproxy", "*", "--cacert", options.authority or materials.authority]
     arguments += ["--connect-to", f"{options.name}:{port}:{LOOPBACK}:{port}"]
     arguments += ["--http2" if "h2" in options.alpn else "--http1.1"]
-    if options.cell is not None:
-        arguments += ["--tls13-ciphers", options.cell.suite.iana, "--curves", options.cell.group.openssl]
+    if options.cell is not None and options.cell.suite.tls12:
+        arguments += ["--tls-max", "1.2", "--ciphers", options.cell.cipher]
+        arguments += ["--curves", ":".join(group.openssl for group in options.cell.groups)]
+    elif options.cell is not None:
+        arguments += ["--tlsv1.3", "--tls13-ciphers", options.cell.cipher, "--curves", options.cell.group.openssl]
+    else:
+        arguments += ["--tlsv1.3"]
     if options.credential is not None:
         arguments += ["--cert", options.credential.certificate, "--key", options.credential.key]
     with Program([*arguments, f"https://{options.name}:{port}{options.path}"]) as program:

@@ -40,10 +40,11 @@ class Face:
         alpn: Sequence[str] = (),
         curve: str | None = None,
         middlebox_compatibility: bool = True,
+        tls12: bool = False,
     ) -> ssl.SSLContext:
-        """A context that trusts the interop authority only, and speaks TLS 1.3 only."""
+        """A context that trusts the interop authority only, and speaks TLS 1.3 only, or TLS 1.2 only."""
         context: ssl.SSLContext = self.module.create_default_context(cafile=authority or materials.authority)
-        return self._finished(context, credential, alpn, curve, middlebox_compatibility)
+        return self._finished(context, credential, alpn, curve, middlebox_compatibility, tls12)
 
     def server_context(
         self,
@@ -53,13 +54,14 @@ class Face:
         require: bool = False,
         alpn: Sequence[str] = (),
         curve: str | None = None,
+        tls12: bool = False,
     ) -> ssl.SSLContext:
         """A context that presents `credential`; `clients` is the authority of the client certificates asked for."""
         context: ssl.SSLContext = self.module.create_default_context(self.module.Purpose.CLIENT_AUTH)
         if clients is not None:
             context.load_verify_locations(clients)
             context.verify_mode = self.module.CERT_REQUIRED if require else self.module.CERT_OPTIONAL
-        return self._finished(context, credential, alpn, curve, True)
+        return self._finished(context, credential, alpn, curve, True, tls12)
 
     def _finished(
         self,
@@ -68,8 +70,12 @@ class Face:
         alpn: Sequence[str],
         curve: str | None,
         middlebox_compatibility: bool,
+        tls12: bool,
     ) -> ssl.SSLContext:
-        context.minimum_version = self.module.TLSVersion.TLSv1_3
+        if tls12:
+            context.maximum_version = self.module.TLSVersion.TLSv1_2
+        else:
+            context.minimum_version = self.module.TLSVersion.TLSv1_3
         if credential is not None:
             context.load_cert_chain(credential.certificate, credential.key)
         if alpn:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.interop.cells import DEFAULT, Cell, group_named, suite_named
+from tests.interop.cells import DEFAULT, Cell, group_named, suite_named, version_named
 from tests.interop.materials import Files, Materials
 from tests.interop.programs import LOOPBACK, Program, free_port
 
@@ -29,6 +29,7 @@ __all__ = [
     "gnutls_priority",
     "nginx",
     "openssl_arguments",
+    "openssl_cell",
     "stdlib_environment",
     "stdlib_peer",
 ]
@@ -80,8 +81,8 @@ class Server:
 def openssl_arguments(materials: Materials, options: ServerOptions) -> list[str]:
     """Arguments of `openssl s_server` but for what it does with the data."""
     files = options.credential or materials.servers[options.cell.key]
-    arguments = ["-cert", files.certificate, "-key", files.key, "-tls1_3", "-no_cache"]
-    arguments += ["-ciphersuites", options.cell.suite.iana, "-groups", options.cell.group.openssl]
+    arguments = ["-cert", files.certificate, "-key", files.key, "-no_cache", "-serverpref"]
+    arguments += openssl_cell(options.cell)
     if options.clients is not None:
         arguments += ["-Verify" if options.require else "-verify", "3", "-CAfile", options.clients]
         arguments += ["-verify_return_error"]
@@ -90,6 +91,14 @@ def openssl_arguments(materials: Materials, options: ServerOptions) -> list[str]
     if not options.middlebox_compatibility:
         arguments += ["-no_middlebox"]
     return arguments
+
+
+def openssl_cell(cell: Cell) -> list[str]:
+    """Arguments of both `openssl s_server` and `openssl s_client` for one version, suite and group."""
+    groups = ":".join(group.openssl for group in cell.groups)
+    if cell.suite.tls12:
+        return ["-tls1_2", "-cipher", cell.cipher, "-groups", groups]
+    return ["-tls1_3", "-ciphersuites", cell.cipher, "-groups", groups]
 
 
 @contextlib.contextmanager
@@ -106,16 +115,20 @@ def _openssl_report(page: str) -> Report:
     return Report(
         protocol=_first(r"Protocol +: (\S+)", page),
         cipher=_first(r"Cipher is (\S+)", page),
-        group=group_named(_first(r"Shared groups: (\S+)", page) or ""),
+        group=group_named((_first(r"Shared groups: (\S+)", page) or "").partition(":")[0]),
         client=client[1] if client else "",
     )
 
 
 def gnutls_priority(cell: Cell | None, *, middlebox_compatibility: bool = True) -> str:
-    """GnuTLS's priority string for TLS 1.3 with one suite and one group."""
-    text = "NORMAL:-VERS-ALL:+VERS-TLS1.3"
+    """GnuTLS's priority string for one version with one suite and one group."""
+    tls12 = cell is not None and cell.suite.tls12
+    text = f"NORMAL:-VERS-ALL:+VERS-TLS1.{2 if tls12 else 3}"
     if cell is not None:
-        text += f":-CIPHER-ALL:+{cell.suite.gnutls}:-GROUP-ALL:+GROUP-{cell.group.gnutls}"
+        groups = ":".join(f"+GROUP-{group.gnutls}" for group in cell.groups)
+        text += f":-CIPHER-ALL:+{cell.suite.gnutls}:-GROUP-ALL:{groups}"
+    if tls12:
+        text += ":-KX-ALL:+ECDHE-RSA:+ECDHE-ECDSA:%SERVER_PRECEDENCE"
     return text if middlebox_compatibility else text + ":%DISABLE_TLS13_COMPAT_MODE"
 
 
@@ -143,11 +156,11 @@ def gnutls_server(
 def _gnutls_report(page: str, program: Program) -> Report:
     program.wait_for(rb"'tls-exporter'")
     description = _first(r"Description:</TD><TD>(\S+?)</TD>", page) or ""
-    version, exchange, _signature, cipher = re.findall(r"\(([^)]*)\)", description)
+    version, exchange, *_, cipher = re.findall(r"\(([^)]*)\)", description)
     subject = re.search(r"Subject: CN=(\S+)", program.text)
     return Report(
-        protocol="TLSv1.3" if version.startswith("TLS1.3") else version,
-        cipher=suite_named(cipher),
+        protocol=version_named(version),
+        cipher=suite_named(cipher, description),
         group=group_named(exchange),
         alpn=_first(r"Application protocol: (\S+)", program.text),
         server_name=_first(r"Server Name: ([^<\s]+)", page),
@@ -172,10 +185,11 @@ http {{
     client_max_body_size 0;
     server {{
         listen {address}:{port} ssl{http2};
-        ssl_protocols TLSv1.3;
+        ssl_protocols {version};
+        ssl_prefer_server_ciphers on;
         ssl_certificate {certificate};
         ssl_certificate_key {key};
-        ssl_conf_command Ciphersuites {suite};
+        {suite};
         ssl_ecdh_curve {curve};
         {more}
         location = / {{
@@ -210,8 +224,9 @@ def nginx(find: Find, materials: Materials, options: ServerOptions, folder: Path
         http2=" http2" if "h2" in options.alpn else "",
         certificate=files.certificate,
         key=files.key,
-        suite=options.cell.suite.iana,
-        curve=options.cell.group.curve,
+        version=options.cell.version,
+        suite=("ssl_ciphers " if options.cell.suite.tls12 else "ssl_conf_command Ciphersuites ") + options.cell.cipher,
+        curve=":".join(group.curve for group in options.cell.groups),
         more="\n        ".join(more),
     )
     configuration.write_text(text, encoding="utf-8")
@@ -238,10 +253,12 @@ def stdlib_environment(materials: Materials, cell: Cell | None) -> dict[str, str
     """OpenSSL's own configuration file is the only way to choose suites before Python 3.15."""
     if cell is None:
         return {}
-    path = materials.folder / f"openssl-{cell.suite.gnutls}-{cell.group.openssl}.cnf"
+    path = materials.folder / f"openssl-{cell}.cnf"
+    kind = "CipherString" if cell.suite.tls12 else "Ciphersuites"
+    groups = ":".join(group.openssl for group in cell.groups)
     path.write_text(
         "openssl_conf = init\n[init]\nssl_conf = ssl\n[ssl]\nsystem_default = defaults\n[defaults]\n"
-        f"Ciphersuites = {cell.suite.iana}\nGroups = {cell.group.openssl}\n",
+        f"{kind} = {cell.cipher}\nGroups = {groups}\n",
         encoding="utf-8",
     )
     return {"OPENSSL_CONF": str(path)}
@@ -250,6 +267,8 @@ def stdlib_environment(materials: Materials, cell: Cell | None) -> dict[str, str
 def stdlib_peer(materials: Materials, cell: Cell | None, arguments: Sequence[str]) -> Program:
     """`ssl` of the standard library in a process of its own."""
     command = [sys.executable, "-m", "tests.interop.stdlib_peer", *arguments]
+    if cell is not None and cell.suite.tls12:
+        command += ["--tls12", cell.cipher]
     return Program(command, cwd=ROOT, environment=stdlib_environment(materials, cell))
 
 

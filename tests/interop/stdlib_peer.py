@@ -22,11 +22,15 @@ WAIT = 20.0
 
 
 def make_context(arguments: argparse.Namespace, *, server_side: bool) -> ssl.SSLContext:
-    """A context as the arguments say, TLS 1.3 only."""
+    """A context as the arguments say: TLS 1.3 only, or TLS 1.2 only."""
     context = ssl.create_default_context(
         ssl.Purpose.CLIENT_AUTH if server_side else ssl.Purpose.SERVER_AUTH, cafile=arguments.authority
     )
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    if arguments.tls12:
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        context.set_ciphers(arguments.tls12)
+    else:
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
     if arguments.cert:
         context.load_cert_chain(arguments.cert, arguments.key)
     if server_side and arguments.authority:
@@ -139,6 +143,7 @@ def main() -> int:
     parser.add_argument("--alpn", action="append")
     parser.add_argument("--name", default="localhost")
     parser.add_argument("--no-middlebox", action="store_true")
+    parser.add_argument("--tls12", help="TLS 1.2 only, with these cipher suites")
     parser.add_argument("--server", action="store_true", help="exchange as a server")
     parser.add_argument("--mode", choices=tuple(MODES))
     parser.add_argument("--seed", type=int, default=0)

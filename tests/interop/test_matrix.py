@@ -19,33 +19,35 @@ BODY = b"the quick brown fox jumps over the lazy dog\n" * 100
 
 def check_against_server(face: Face, find: Find, materials: Materials, name: str, cell: Cell) -> None:
     with SERVERS[name](find, materials, ServerOptions(cell)) as server:
-        with face.connect(face.client_context(materials), server.port, server.program) as sock:
-            assert sock.version() == "TLSv1.3"
+        context = face.client_context(materials, tls12=cell.suite.tls12)
+        with face.connect(context, server.port, server.program) as sock:
+            assert sock.version() == cell.version
             cipher = sock.cipher()
             assert cipher is not None
-            assert cipher[0] == cell.suite.iana
+            assert cipher[0] == cell.cipher
             certificate = sock.getpeercert()
             assert certificate is not None
             assert ("DNS", NAME) in certificate["subjectAltName"]
             page = fetch(sock).decode()
         report = server.read_report(page)
-    assert report.protocol == "TLSv1.3"
-    assert report.cipher == cell.suite.iana
+    assert report.protocol == cell.version
+    assert report.cipher == cell.cipher
     assert report.group in (cell.group.openssl, None)
     assert report.server_name in (NAME, None)
 
 
 def check_against_client(face: Face, find: Find, materials: Materials, name: str, cell: Cell) -> None:
-    context = face.server_context(materials.servers[cell.key])
+    curve = cell.group.curve if cell.suite.tls12 else None
+    context = face.server_context(materials.servers[cell.key], curve=curve, tls12=cell.suite.tls12)
     with Listener(context, answer(BODY)) as listener:
         outcome = CLIENTS[name](find, materials, listener.port, ClientOptions(cell))
         assert outcome.status == 0, outcome.text
         assert outcome.body == BODY
         facts = listener.result()
-    assert facts["version"] == "TLSv1.3"
-    assert facts["cipher"] == cell.suite.iana
-    assert outcome.report.protocol == "TLSv1.3"
-    assert outcome.report.cipher == cell.suite.iana
+    assert facts["version"] == cell.version
+    assert facts["cipher"] == cell.cipher
+    assert outcome.report.protocol == cell.version
+    assert outcome.report.cipher == cell.cipher
     assert outcome.report.group in (cell.group.openssl, None)
 
 
@@ -68,4 +70,29 @@ def test_client_against_all(face: Face, peer: Find, materials: Materials, name: 
 @pytest.mark.long
 @pytest.mark.parametrize(("name", "cell"), matrix(tuple(CLIENTS), long=True))
 def test_server_against_all(face: Face, peer: Find, materials: Materials, name: str, cell: Cell) -> None:
+    check_against_client(face, peer, materials, name, cell)
+
+
+# TLS 1.2
+
+
+@pytest.mark.parametrize(("name", "cell"), matrix(tuple(SERVERS), long=False, tls12=True))
+def test_client_of_tls12_against(face: Face, peer: Find, materials: Materials, name: str, cell: Cell) -> None:
+    check_against_server(face, peer, materials, name, cell)
+
+
+@pytest.mark.parametrize(("name", "cell"), matrix(tuple(CLIENTS), long=False, tls12=True))
+def test_server_of_tls12_against(face: Face, peer: Find, materials: Materials, name: str, cell: Cell) -> None:
+    check_against_client(face, peer, materials, name, cell)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("name", "cell"), matrix(tuple(SERVERS), long=True, tls12=True))
+def test_client_of_tls12_against_all(face: Face, peer: Find, materials: Materials, name: str, cell: Cell) -> None:
+    check_against_server(face, peer, materials, name, cell)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("name", "cell"), matrix(tuple(CLIENTS), long=True, tls12=True))
+def test_server_of_tls12_against_all(face: Face, peer: Find, materials: Materials, name: str, cell: Cell) -> None:
     check_against_client(face, peer, materials, name, cell)

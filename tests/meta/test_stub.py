@@ -14,7 +14,7 @@ STUB = ast.parse((Path(__file__).resolve().parents[2] / "src/tlsocket/_record.py
 PROTOCOLS = {"Owner", "Socket"}
 """Typing only: what callers pass in."""
 
-BEHIND = {"Tls13Protection", "Window"}
+BEHIND = {"Tls12Protection", "Tls13Protection", "Window"}
 """Classes behind the interface: the stub shows them as what they derive from, or not at all."""
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import timeit
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tlsocket.pki.authority import Authority
+from tlsocket.pki.certificates import Purpose
 from tlsocket.pki.errors import FileUnavailable, MissingFile, VerificationFailed, WrongContent
 from tlsocket.pki.trust import anchors as module
 from tlsocket.pki.trust.anchors import TrustAnchors
@@ -55,10 +58,26 @@ def test_refuses_a_file_without_any(content: bytes, tmp_path: Path) -> None:
     assert str(path) in str(caught.value)
 
 
-def test_does_not_read_openssl_s_trusted_form(pair: tuple[Authority, Authority]) -> None:
-    text = pair[0].pem.replace(b" CERTIFICATE", b" TRUSTED CERTIFICATE")
-    with pytest.raises(WrongContent, match="TRUSTED CERTIFICATE form"):
-        TrustAnchors.load(text)
+def test_heeds_openssl_s_trusted_form(
+    pair: tuple[Authority, Authority], tmp_path: Path, peer: Callable[[str], str]
+) -> None:
+    (tmp_path / "ca.pem").write_bytes(pair[0].pem)
+    for option, purposes, rejected in (
+        ("-addtrust", frozenset({Purpose.CLIENT}), frozenset()),
+        ("-addreject", None, frozenset({Purpose.CLIENT})),
+    ):
+        command = [peer("openssl"), "x509", "-in", "ca.pem", "-trustout", option, "clientAuth", "-out", "trusted.pem"]
+        subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=30)
+        loaded = TrustAnchors.load((tmp_path / "trusted.pem").read_bytes() + pair[1].pem)
+        assert set(loaded.ders()) == {pair[0].der, pair[1].der}
+        constraints = loaded.constraints_of(pair[0].der)
+        assert constraints is not None
+        assert (constraints.purposes, constraints.rejected_purposes) == (purposes, rejected)
+        assert loaded.constraints_of(pair[1].der) is None
+        assert loaded.generation != TrustAnchors.load(pair[0].pem + pair[1].pem).generation
+    text = BAD.replace(b" CERTIFICATE", b" TRUSTED CERTIFICATE")
+    loaded = TrustAnchors.load(text + pair[1].pem)
+    assert [skipped.why for skipped in loaded.skipped] == ["a TRUSTED CERTIFICATE block in it cannot be parsed"]
 
 
 def test_names_missing_places(tmp_path: Path) -> None:

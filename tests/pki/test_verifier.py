@@ -19,6 +19,7 @@ from tlsocket.pki.authority import Authority, IssuedCertificate, Purpose, self_s
 from tlsocket.pki.certificates import certificate_der, load_certificates
 from tlsocket.pki.errors import Refusal, VerificationFailed
 from tlsocket.pki.trust.anchors import TrustAnchors
+from tlsocket.pki.trust.profiles import OPENSSL, STRICT, Check
 from tlsocket.pki.trust.verifier import MAXIMUM_CERTIFICATES, Verifier
 
 HOST = "www.example.org"
@@ -273,3 +274,22 @@ def test_a_flipped_byte_is_refused_and_raises_nothing_else(which: int, place: in
 @given(st.integers(0, 4000))
 def test_a_truncated_certificate_is_refused(length: int) -> None:
     assert refusal([LEAF.der[: length % len(LEAF.der)], MIDDLE.der]).refusal is Refusal.MALFORMED
+
+
+def test_a_policy_has_a_name_that_says_what_it_asks() -> None:
+    """Sessions are bound to it: the same for the same verdicts, another for others, none where it cannot be told."""
+    anchors = TrustAnchors()
+    same = {Verifier(anchors).policy_id, Verifier(TrustAnchors()).policy_id}
+    assert len(same) == 1
+    others = [
+        Verifier(anchors, profile=OPENSSL),
+        Verifier(anchors, profile=STRICT.without(Check.VALIDITY)),
+        Verifier(anchors, maximum_depth=3),
+        Verifier(anchors, policies=frozenset({"1.2.3"})),
+        Verifier(anchors, policies=frozenset()),
+        Verifier(anchors, intermediates=(anchors,)),
+    ]
+    names = [verifier.policy_id for verifier in others]
+    assert None not in names
+    assert len({*names, *same}) == 7
+    assert Verifier(anchors, callback=lambda review: None).policy_id is None

@@ -52,6 +52,18 @@ SETUPS: dict[str, Callable[[], Link]] = {
         client_config(key_share_groups=(), credentials=(credential(host="client"),)),
         server_config(use_cookie=True, client_authentication=ClientAuthentication.OPTIONAL),
     ),
+    "TLS 1.2": lambda: Link(client_config(maximum_version=0x0303)),
+    "TLS 1.2 with client certificate": lambda: Link(
+        client_config(credentials=(credential("rsa-2048", host="client"),)),
+        server_config(
+            credentials=(credential("rsa-2048"),),
+            client_authentication=ClientAuthentication.REQUIRED,
+            maximum_version=0x0303,
+        ),
+    ),
+    "TLS 1.2 declined": lambda: Link(
+        server=server_config(client_authentication=ClientAuthentication.OPTIONAL, maximum_version=0x0303)
+    ),
     "not compatible": lambda: Link(
         client_config(middlebox_compatibility=False), server_config(middlebox_compatibility=False)
     ),
@@ -158,7 +170,9 @@ def check_failure(end: Connection, error: TLSError, events: list[Any]) -> bytes:
         assert [event.description for event in sent] == [alert]
         # In plaintext, or sealed: then it is as long as the alert, its inner type, and a tag.
         record = (split_records(output) or [b""])[-1]
-        assert record == b"\x15\x03\x03\x00\x02\x02" + bytes([alert]) or record[:5] == b"\x17\x03\x03\x00\x13"
+        # In TLS 1.2 the type stands outside, and AES-GCM adds the explicit nonce.
+        sealed = record[:5] in (b"\x17\x03\x03\x00\x13", b"\x15\x03\x03\x00\x1a")
+        assert sealed or record == b"\x15\x03\x03\x00\x02\x02" + bytes([alert])
     check_same_again(end, error)
     assert end.data_to_send() == b""
     return output

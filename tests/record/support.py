@@ -43,6 +43,8 @@ class RecordingOwner:
     failures: list[BaseException] = field(default_factory=list)
     closed: int = 0
     limits: int = 0
+    change_cipher_specs: int = 0
+    next_key: Callable[[], object] | None = None
     go_on: bool = True
 
     def on_handshake_message(self, message: bytes, /) -> bool:
@@ -52,6 +54,11 @@ class RecordingOwner:
     def on_alert(self, level: int, description: int, /) -> bool:
         self.alerts.append((level, description))
         return self.go_on
+
+    def on_change_cipher_spec(self) -> None:
+        self.change_cipher_specs += 1
+        if self.next_key is not None:
+            self.next_key()
 
     def on_close_notify(self) -> None:
         self.closed += 1

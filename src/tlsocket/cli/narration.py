@@ -81,13 +81,20 @@ def retry(side: Role, event: Any) -> Line:
 
 
 def server_hello(side: Role, event: Any) -> Line:
-    chosen = (
-        f"{describe(ProtocolVersion, event.version)}, {event.cipher_suite.name}, "
-        f"key exchange {describe(NamedGroup, event.group)}"
-    )
+    chosen = f"{describe(ProtocolVersion, event.version)}, {event.cipher_suite.name}"
+    if event.version == ProtocolVersion.TLS_1_2:
+        # There the group comes with a message of its own, and nothing is encrypted before the end.
+        return (2, f"chooses {chosen}") if side is Role.SERVER else (4, f"receives ServerHello: {chosen}")
+    chosen += f", key exchange {describe(NamedGroup, event.group)}"
     if side is Role.SERVER:
         return 2, f"chooses {chosen}; everything after ServerHello is encrypted"
     return 4, f"receives ServerHello: {chosen}"
+
+
+def key_exchange(side: Role, event: Any) -> Line:
+    what = f"ServerKeyExchange with {describe(NamedGroup, event.group)}"
+    signed = f"signed with {describe(SignatureScheme, event.scheme)}"
+    return (2, f"sends {what}, {signed}") if side is Role.SERVER else (4, f"receives {what}, {signed}")
 
 
 def encrypted_extensions(side: Role, event: Any) -> Line:
@@ -200,6 +207,8 @@ WORDS: dict[type, Callable[[Role, Any], Line]] = {
     events.HelloRetryRequestReceived: retry,
     events.ServerHelloSent: server_hello,
     events.ServerHelloReceived: server_hello,
+    events.KeyExchangeSent: key_exchange,
+    events.KeyExchangeReceived: key_exchange,
     events.EncryptedExtensionsSent: encrypted_extensions,
     events.EncryptedExtensionsReceived: encrypted_extensions,
     events.CertificateRequested: requested,

@@ -27,6 +27,7 @@ import tlsocket as ssl
 from tlsocket import clock
 from tlsocket._version import __version__
 from tlsocket.cli.addresses import format_address
+from tlsocket.cli.common import StoreAccess, authorities_in, check_credential_options, entry_option
 from tlsocket.cli.output import DONE, CommandError, common, describe_error, examples
 from tlsocket.pki.authority import self_signed
 from tlsocket.pki.certificates import fingerprint
@@ -149,9 +150,14 @@ class EchoHandler(socketserver.BaseRequestHandler):
         self.server.say(self.client_address, f"echoed {total} bytes")
 
 
-def server_context(certificate: str | None, key: str | None, names: list[str]) -> tuple[ssl.SSLContext, str | None]:
-    """A context with the given certificate, or with one made now, whose fingerprint is the second value."""
+def server_context(
+    certificate: str | None, key: str | None, names: list[str], entry: Any = None
+) -> tuple[ssl.SSLContext, str | None]:
+    """A context with the given certificate or entry, or with one made now, whose fingerprint is the second value."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    if entry is not None:
+        context.load_cert_chain(entry)
+        return context, None
     if certificate is not None:
         context.load_cert_chain(certificate, key)
         return context, None
@@ -164,7 +170,7 @@ def server_context(certificate: str | None, key: str | None, names: list[str]) -
 @click.command(
     epilog=examples(
         "tlsocket serve . --port 8443",
-        "tlsocket serve --echo --port 8444 --cert server.pem --key server.key",
+        "tlsocket serve --echo --port 8444 --entry web --client-store ROOT",
     )
 )
 @click.argument("folder", default=".", type=click.Path(exists=True, file_okay=False))
@@ -174,8 +180,10 @@ def server_context(certificate: str | None, key: str | None, names: list[str]) -
 )
 @click.option("--cert", metavar="FILE", help="Certificate chain in PEM; without it a certificate is made.")
 @click.option("--key", metavar="FILE", help="Its private key, when it is not in the same file.")
+@entry_option
 @click.option("--client-ca", metavar="FILE", help="Demand client certificates of these authorities.")
-@click.option("--client-optional", is_flag=True, help="With --client-ca: a client may come without one.")
+@click.option("--client-store", metavar="ROOT", help="Demand client certificates of the authorities in this store.")
+@click.option("--client-optional", is_flag=True, help="With either: a client may come without one.")
 @click.option("--alpn", metavar="LIST", help="Application protocols, comma-separated. [http/1.1 for a folder]")
 @click.option("--echo", is_flag=True, help="Send back what comes instead of serving files.")
 @common
@@ -186,23 +194,30 @@ def serve(
     cert: str | None,
     key: str | None,
     client_ca: str | None,
+    client_store: str | None,
     client_optional: bool,
     alpn: str | None,
     echo: bool,
+    entry: str | None,
+    stores: StoreAccess,
 ) -> int:
     """Serve FOLDER over HTTPS, or echo.
 
-    Without --cert it makes a self-signed certificate for this run and prints its fingerprint. One line a request;
-    Ctrl-C ends it.
+    The certificate is in a file (--cert) or in a store (--entry). Without either it makes a self-signed certificate
+    for this run and prints its fingerprint. One line a request; Ctrl-C ends it.
     """
-    if key is not None and cert is None:
-        raise click.UsageError("--key needs --cert")
-    if client_optional and client_ca is None:
-        raise click.UsageError("--client-optional needs --client-ca")
+    check_credential_options(cert, key, entry)
+    if client_ca is not None and client_store is not None:
+        raise click.UsageError("--client-ca and --client-store exclude each other")
+    if client_optional and client_ca is None and client_store is None:
+        raise click.UsageError("--client-optional needs --client-ca or --client-store")
     names = list(dict.fromkeys(["localhost", "127.0.0.1", "::1", *([] if bind in ("", "0.0.0.0", "::") else [bind])]))
-    context, made = server_context(cert, key, names)
-    if client_ca is not None:
-        context.load_verify_locations(client_ca)
+    context, made = server_context(cert, key, names, None if entry is None else stores.find(entry)[1])
+    if client_ca is not None or client_store is not None:
+        if client_store is not None:
+            context.load_verify_locations(cadata=authorities_in(stores, client_store))
+        else:
+            context.load_verify_locations(client_ca)
         context.verify_mode = ssl.CERT_OPTIONAL if client_optional else ssl.CERT_REQUIRED
     protocols = alpn.split(",") if alpn is not None else [] if echo else ["http/1.1"]
     if protocols:

@@ -7,6 +7,7 @@ are `tlsocket.pki`'s.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,18 +18,23 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import PublicKeyAlgorithmOID
 
+from tlsocket.crypto.suites import CertificateKind
 from tlsocket.errors import InvalidMessage, PeerMisbehaved, Reason
+from tlsocket.registry.named_groups import NamedGroup
 
 __all__ = [
     "PSSPublicKey",
     "PublicKey",
+    "certificate_kind",
     "certificate_public_key",
     "clear_cache",
+    "curve_of",
     "demand_digital_signature",
     "host_names",
     "parse_certificate",
     "same_key",
     "shared_der",
+    "validity",
 ]
 
 
@@ -102,6 +108,19 @@ def _remember(der: bytes, certificate: x509.Certificate) -> None:
     _young[der] = certificate, der
 
 
+def validity(certificates: Iterable[bytes]) -> tuple[float, float]:
+    """From when until when all of these are valid, in seconds since 1970. InvalidMessage for what is no certificate."""
+    start, end = float("-inf"), float("inf")
+    for der in certificates:
+        certificate = parse_certificate(der)
+        try:
+            start = max(start, certificate.not_valid_before_utc.timestamp())
+            end = min(end, certificate.not_valid_after_utc.timestamp())
+        except _PARSE_ERRORS as error:
+            raise InvalidMessage(Reason.INVALID_CERTIFICATE_ENCODING, str(error)) from None
+    return start, end
+
+
 def clear_cache() -> None:
     """Forget every parsed certificate."""
     global _young, _old  # as above
@@ -146,11 +165,29 @@ def same_key(first: object, second: object) -> bool:
     return bool(encoded[0] == encoded[1])
 
 
+def certificate_kind(key: PublicKey) -> CertificateKind:
+    """Which cipher suites of TLS 1.2 a certificate with this key goes with."""
+    return CertificateKind.RSA if isinstance(key, (rsa.RSAPublicKey, PSSPublicKey)) else CertificateKind.ECDSA
+
+
+_CURVES = {
+    "secp256r1": NamedGroup.SECP256R1.value,
+    "secp384r1": NamedGroup.SECP384R1.value,
+    "secp521r1": NamedGroup.SECP521R1.value,
+}
+
+
+def curve_of(key: PublicKey) -> int | None:
+    """The NamedGroup of an ECDSA key's curve; None: it has none, or one that TLS does not know."""
+    return _CURVES.get(key.curve.name) if isinstance(key, ec.EllipticCurvePublicKey) else None
+
+
 def demand_digital_signature(certificate: x509.Certificate) -> None:
     """PeerMisbehaved unless the certificate's key may sign.
 
-    RFC 9846 section 4.5.1.2: "the digitalSignature bit MUST be set if the Key Usage extension is present". Extensions
-    that cannot be parsed are left to whoever verifies the path.
+    RFC 9846 section 4.5.1.2: "the digitalSignature bit MUST be set if the Key Usage extension is present"; with ECDHE
+    the same holds in TLS 1.2 (RFC 5246 section 7.4.2). Extensions that cannot be parsed are left to whoever verifies
+    the path.
     """
     try:
         for extension in certificate.extensions:

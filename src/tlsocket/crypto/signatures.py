@@ -1,7 +1,8 @@
-"""Signature schemes of TLS 1.3: which fit a key, signing and verifying (RFC 9846 sections 4.3.3 and 4.5.2).
+"""Signature schemes: which fit a key, signing and verifying (RFC 9846 sections 4.3.3 and 4.5.2, RFC 5246 section 4.7).
 
-Only the schemes that TLS 1.3 allows in CertificateVerify: RSA keys sign with PSS, an ECDSA scheme belongs to one
-curve. What is signed (the context string and the transcript hash) is put together by the handshake; signatures in
+In TLS 1.3 RSA keys sign with PSS, and an ECDSA scheme belongs to one curve. TLS 1.2 also knows RSA with PKCS #1 v1.5,
+and takes an ECDSA scheme as the name of a hash that goes with any curve (RFC 9846 section 4.3.3). SHA-1 is in neither
+(RFC 9155). What is signed (the context string and the transcript hash) is put together by the handshake; signatures in
 certificates are checked by `tlsocket.pki`.
 """
 
@@ -21,13 +22,16 @@ from tlsocket.registry.signature_schemes import SignatureScheme
 __all__ = [
     "CERTIFICATE_SCHEMES",
     "DEFAULT_SIGNATURE_SCHEMES",
+    "TLS12_SIGNATURE_SCHEMES",
     "ForeignSigner",
     "LocalSigner",
     "PrivateKey",
     "Signer",
     "is_private_key",
     "schemes_for_key",
+    "tls12_schemes_for_key",
     "verify",
+    "verify_tls12",
 ]
 
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey
@@ -45,6 +49,9 @@ _ED448 = SignatureScheme.ED448.value
 _RSA_PSS_PSS_SHA256 = SignatureScheme.RSA_PSS_PSS_SHA256.value
 _RSA_PSS_PSS_SHA384 = SignatureScheme.RSA_PSS_PSS_SHA384.value
 _RSA_PSS_PSS_SHA512 = SignatureScheme.RSA_PSS_PSS_SHA512.value
+_RSA_PKCS1_SHA256 = SignatureScheme.RSA_PKCS1_SHA256.value
+_RSA_PKCS1_SHA384 = SignatureScheme.RSA_PKCS1_SHA384.value
+_RSA_PKCS1_SHA512 = SignatureScheme.RSA_PKCS1_SHA512.value
 
 DEFAULT_SIGNATURE_SCHEMES: tuple[int, ...] = (
     # P-256 first: the cheapest to verify of those in wide use (65 us against 90 for Ed25519, 311 for P-384).
@@ -60,15 +67,18 @@ DEFAULT_SIGNATURE_SCHEMES: tuple[int, ...] = (
     _RSA_PSS_PSS_SHA384,
     _RSA_PSS_PSS_SHA512,
 )
-"""Every scheme that we sign and verify CertificateVerify with, in our order of preference."""
+"""Every scheme that we sign and verify CertificateVerify of TLS 1.3 with, in our order of preference."""
 
 CERTIFICATE_SCHEMES: tuple[int, ...] = (
     SignatureScheme.RSA_PKCS1_SHA256.value,
     SignatureScheme.RSA_PKCS1_SHA384.value,
     SignatureScheme.RSA_PKCS1_SHA512.value,
 )
-"""For signatures in certificates only (RFC 9846 section 4.3.3), where most authorities still use them: `verify` refuses
-a CertificateVerify with one. Nothing with SHA-1 is here or above."""
+"""For signatures in certificates (RFC 9846 section 4.3.3), where most authorities still use them, and in TLS 1.2:
+`verify` refuses a CertificateVerify of TLS 1.3 with one. Nothing with SHA-1 is here or above."""
+
+TLS12_SIGNATURE_SCHEMES: tuple[int, ...] = (*DEFAULT_SIGNATURE_SCHEMES, *CERTIFICATE_SCHEMES)
+"""Every scheme that we sign and verify with in TLS 1.2."""
 
 
 class _EcdsaScheme:
@@ -91,6 +101,55 @@ class _EcdsaScheme:
         if not isinstance(key, ec.EllipticCurvePrivateKey):
             return None
         return key.sign(data, self._algorithm)
+
+
+class _AnyCurveScheme:
+    """ECDSA as TLS 1.2 means it: the scheme names the hash, the certificate the curve (RFC 9846 section 4.3.3)."""
+
+    __slots__ = ("_algorithm",)
+
+    def __init__(self, algorithm: hashes.HashAlgorithm) -> None:
+        self._algorithm = ec.ECDSA(algorithm)
+
+    def fits(self, key: PublicKey) -> bool:
+        return isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in _CURVES
+
+    def verify(self, key: PublicKey, signature: bytes, data: bytes) -> bool:
+        if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name not in _CURVES:
+            return False
+        key.verify(signature, data, self._algorithm)
+        return True
+
+    def sign(self, key: PrivateKey, data: bytes) -> bytes | None:
+        return key.sign(data, self._algorithm) if isinstance(key, ec.EllipticCurvePrivateKey) else None
+
+
+_CURVES = frozenset({"secp256r1", "secp384r1", "secp521r1"})
+
+
+class _Pkcs1Scheme:
+    """RSASSA-PKCS1-v1_5 (RFC 8017 section 8.2), for TLS 1.2 only."""
+
+    __slots__ = ("_algorithm",)
+
+    def __init__(self, algorithm: hashes.HashAlgorithm) -> None:
+        self._algorithm = algorithm
+
+    def fits(self, key: PublicKey) -> bool:
+        # 1024 bits hold the longest DigestInfo; a key for PSS only is another class.
+        return isinstance(key, rsa.RSAPublicKey) and key.key_size >= 1024
+
+    def verify(self, key: PublicKey, signature: bytes, data: bytes) -> bool:
+        if not isinstance(key, rsa.RSAPublicKey):
+            return False
+        key.verify(signature, data, _PKCS1, self._algorithm)
+        return True
+
+    def sign(self, key: PrivateKey, data: bytes) -> bytes | None:
+        return key.sign(data, _PKCS1, self._algorithm) if isinstance(key, rsa.RSAPrivateKey) else None
+
+
+_PKCS1 = padding.PKCS1v15()
 
 
 class _PssScheme:
@@ -173,10 +232,30 @@ _SCHEMES: dict[int, _EcdsaScheme | _PssScheme | _Ed25519Scheme | _Ed448Scheme] =
     _RSA_PSS_PSS_SHA512: _PssScheme(hashes.SHA512(), rsae=False),
 }
 
+_Scheme = _EcdsaScheme | _AnyCurveScheme | _PssScheme | _Pkcs1Scheme | _Ed25519Scheme | _Ed448Scheme
+
+_TLS12_SCHEMES: dict[int, _Scheme] = {
+    **_SCHEMES,
+    _ECDSA_SECP256R1_SHA256: _AnyCurveScheme(hashes.SHA256()),
+    _ECDSA_SECP384R1_SHA384: _AnyCurveScheme(hashes.SHA384()),
+    _ECDSA_SECP521R1_SHA512: _AnyCurveScheme(hashes.SHA512()),
+    _RSA_PKCS1_SHA256: _Pkcs1Scheme(hashes.SHA256()),
+    _RSA_PKCS1_SHA384: _Pkcs1Scheme(hashes.SHA384()),
+    _RSA_PKCS1_SHA512: _Pkcs1Scheme(hashes.SHA512()),
+}
+
 
 def verify(scheme: int, public_key: PublicKey, signature: bytes, data: bytes) -> None:
-    """Check `signature` over `data`; raises PeerMisbehaved when it is wrong or the scheme does not fit the key."""
-    entry = _SCHEMES.get(scheme)
+    """Check a signature of TLS 1.3; raises PeerMisbehaved when it is wrong or the scheme does not fit the key."""
+    _verify(_SCHEMES.get(scheme), scheme, public_key, signature, data)
+
+
+def verify_tls12(scheme: int, public_key: PublicKey, signature: bytes, data: bytes) -> None:
+    """The same for a signature of TLS 1.2."""
+    _verify(_TLS12_SCHEMES.get(scheme), scheme, public_key, signature, data)
+
+
+def _verify(entry: _Scheme | None, scheme: int, public_key: PublicKey, signature: bytes, data: bytes) -> None:
     if entry is not None:
         try:
             if entry.verify(public_key, signature, data):
@@ -189,6 +268,13 @@ def verify(scheme: int, public_key: PublicKey, signature: bytes, data: bytes) ->
 def schemes_for_key(public_key: PublicKey) -> tuple[int, ...]:
     """The schemes of TLS 1.3 that a certificate with this key can sign with, in our order of preference."""
     return tuple(scheme for scheme in DEFAULT_SIGNATURE_SCHEMES if _SCHEMES[scheme].fits(public_key))
+
+
+def tls12_schemes_for_key(public_key: PublicKey) -> tuple[int, ...]:
+    """The same for TLS 1.2. Of an EC key's the one of its own size comes first, as in TLS 1.3."""
+    own = schemes_for_key(public_key)
+    more = [s for s in TLS12_SIGNATURE_SCHEMES if s not in own and _TLS12_SCHEMES[s].fits(public_key)]
+    return (*own, *more)
 
 
 class Signer(Protocol):
@@ -213,7 +299,7 @@ class LocalSigner:
     def __init__(self, private_key: PrivateKey, certificate_key: PublicKey | None = None) -> None:
         self._private = private_key
         self._public: PublicKey = private_key.public_key() if certificate_key is None else certificate_key
-        self._schemes = frozenset(schemes_for_key(self._public))
+        self._schemes = frozenset(tls12_schemes_for_key(self._public))
 
     def __repr__(self) -> str:
         return f"<LocalSigner {type(self._public).__name__}>"
@@ -223,9 +309,12 @@ class LocalSigner:
         return self._public
 
     def sign(self, scheme: int, data: bytes) -> bytes:
-        """The signature over `data`; raises ApiMisuse for a scheme that `schemes_for_key` does not name."""
+        """The signature over `data`; raises ApiMisuse for a scheme that `tls12_schemes_for_key` does not name.
+
+        Which of them TLS 1.3 allows is the handshake's to know: it takes them from `Credential.schemes`.
+        """
         if scheme in self._schemes:
-            signature = _SCHEMES[scheme].sign(self._private, data)
+            signature = _TLS12_SCHEMES[scheme].sign(self._private, data)
             if signature is not None:
                 return signature
         raise ApiMisuse(Reason.API_MISUSE, f"{describe(SignatureScheme, scheme)} does not fit {self!r}")

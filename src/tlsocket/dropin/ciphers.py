@@ -1,8 +1,7 @@
 """Cipher strings and suite names, as programs for OpenSSL write them.
 
-`set_ciphers` chooses among the suites up to TLS 1.2 only, in OpenSSL as here; those of TLS 1.3 have their own list.
-What such a string asks for is therefore read, checked and has no effect before TLS 1.2 is there. The names are
-those of the IANA registries and of OpenSSL. Not here: what a suite does (`tlsocket.crypto.suites`),
+`set_ciphers` chooses among the suites of TLS 1.2 only, in OpenSSL as here; those of TLS 1.3 have their own list. The
+names are those of the IANA registries and of OpenSSL. Not here: what a suite does (`tlsocket.crypto.suites`),
 lists of groups and signature algorithms (`preferences`).
 """
 
@@ -11,14 +10,43 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from tlsocket.crypto.suites import TLS13_SUITES
+from tlsocket.crypto.suites import (
+    DEFAULT_TLS12_SUITES,
+    TLS12_SUITES,
+    TLS13_SUITES,
+    CertificateKind,
+    Tls12CipherSuite,
+)
 from tlsocket.dropin.exceptions import SSLError
 
-__all__ = ["check_cipher_string", "describe_suite", "parse_suites"]
+__all__ = ["describe_suite", "parse_cipher_string", "parse_suites"]
 
-# The words of OpenSSL's cipher list format (openssl-ciphers(1)), as far as programs use them. Asking for a kind that
-# does not exist here (CBC, RSA key exchange, finite fields) selects nothing, as in an OpenSSL built without it.
-_WORDS = frozenset(
+# The words of OpenSSL's cipher list format (openssl-ciphers(1)) that mean one of our suites, and which.
+_OF_ALL = ("ALL", "DEFAULT", "HIGH", "kECDHE", "kEECDH", "ECDHE", "EECDH", "ECDH", "TLSv1.2", "PROFILE=SYSTEM")
+_OF_KIND = {
+    CertificateKind.ECDSA: ("aECDSA", "ECDSA", "SUITEB128"),
+    CertificateKind.RSA: ("aRSA",),
+}
+_OF_CIPHER = {"AES128": ("AES128", "AES", "AESGCM"), "AES256": ("AES256", "AES", "AESGCM"), "CHACHA20": ("CHACHA20",)}
+
+
+def _words_of(suite: Tls12CipherSuite) -> frozenset[str]:
+    """Every word that stands for this suite, its names among them."""
+    cipher = next(cipher for cipher in _OF_CIPHER if cipher in suite.openssl_name)
+    words = {*_OF_ALL, *_OF_KIND[suite.authentication], *_OF_CIPHER[cipher], suite.openssl_name, suite.name}
+    if cipher == "CHACHA20":
+        words.discard("SUITEB128")
+    elif suite.authentication is CertificateKind.ECDSA:
+        words.add("SUITEB128ONLY" if cipher == "AES128" else "SUITEB192")
+    return frozenset(words)
+
+
+_WORDS = {code: _words_of(suite) for code, suite in TLS12_SUITES.items()}
+# openssl-ciphers(1): bits that a suite must have at each security level; all of ours do up to level 3.
+_BITS_AT_LEVEL = {"0": 0, "1": 80, "2": 112, "3": 128, "4": 192, "5": 256}
+# The words of that format as far as programs use them, whether or not they mean anything here: asking for a kind that
+# is not built (CBC, RSA key exchange, finite fields) selects nothing, and is no mistake.
+_KNOWN = frozenset(
     [
         "DEFAULT",
         "ALL",
@@ -116,17 +144,40 @@ _SUITE_NAME = re.compile(
 _SEPARATORS = re.compile(r"[:, ;]+")
 
 
-def check_cipher_string(ciphers: str) -> None:
-    """Raise `SSLError` as OpenSSL does for a string in which no word means anything."""
+def parse_cipher_string(ciphers: str) -> tuple[int, ...]:
+    """The TLS 1.2 suites that a cipher list of OpenSSL selects, in its order.
+
+    A word without a sign appends, `!` forbids for good, `-` takes out, `+` moves to the end; words joined by `+` must
+    all fit; `@STRENGTH` sorts and `@SECLEVEL` sets a minimum. What names only kinds that are not built (CBC, RSA key
+    exchange, finite fields) selects nothing, and then TLS 1.2 is not spoken; where no word means anything to OpenSSL
+    either it is an `SSLError`, as there.
+    """
+    chosen: list[int] = []
+    forbidden: set[int] = set()
+    least = 0
     known = False
     for word in _SEPARATORS.split(ciphers.strip()):
-        if not word or word.startswith("@"):
+        if word == "@STRENGTH":
+            chosen.sort(key=lambda code: -TLS12_SUITES[code].bits)
             continue
-        parts = word.lstrip("!-+").split("+")
-        if all(part in _WORDS or _SUITE_NAME.fullmatch(part) for part in parts) and word[0] not in "!-":
-            known = True
-    if not known:
+        if word.startswith("@SECLEVEL="):
+            least = _BITS_AT_LEVEL.get(word.partition("=")[2], least)
+            continue
+        sign = word[:1] if word[:1] in "!-+" else ""
+        parts = word[len(sign) :].split("+")
+        matching = [code for code in DEFAULT_TLS12_SUITES if all(part in _WORDS[code] for part in parts)]
+        if sign == "!":
+            forbidden.update(matching)
+        if sign in ("!", "-"):
+            chosen = [code for code in chosen if code not in matching]
+        elif sign == "+":
+            chosen = [c for c in chosen if c not in matching] + [c for c in chosen if c in matching]
+        else:
+            known = known or all(part in _KNOWN or _SUITE_NAME.fullmatch(part) for part in parts)
+            chosen += [code for code in matching if code not in chosen and code not in forbidden]
+    if not chosen and not known:
         raise SSLError("No cipher can be selected.")
+    return tuple(code for code in chosen if TLS12_SUITES[code].bits >= least)
 
 
 def parse_suites(ciphersuites: str) -> tuple[int, ...]:
@@ -142,19 +193,24 @@ def parse_suites(ciphersuites: str) -> tuple[int, ...]:
 
 def describe_suite(code: int) -> dict[str, Any]:
     """One entry of `SSLContext.get_ciphers`."""
-    suite = TLS13_SUITES[code]
+    tls12 = TLS12_SUITES.get(code)
+    suite = TLS13_SUITES[code] if tls12 is None else tls12
     is_gcm = "GCM" in suite.name
     encryption = f"AESGCM({suite.bits})" if is_gcm else f"CHACHA20/POLY1305({suite.bits})"
+    exchange, authentication = ("any", "any") if tls12 is None else ("ECDH", tls12.authentication.name)
+    protocol = "TLSv1.3" if tls12 is None else "TLSv1.2"
     return {
         "id": 0x03000000 | code,
-        "name": suite.name,
-        "protocol": "TLSv1.3",
-        "description": f"{suite.name:<30} TLSv1.3 Kx=any      Au=any   Enc={encryption:<22} Mac=AEAD",
+        "name": suite.openssl_name,
+        "protocol": protocol,
+        "description": (
+            f"{suite.openssl_name:<30} {protocol} Kx={exchange:<8} Au={authentication:<5} Enc={encryption:<22} Mac=AEAD"
+        ),
         "strength_bits": suite.bits,
         "alg_bits": suite.bits,
         "aead": True,
         "symmetric": f"aes-{suite.bits}-gcm" if is_gcm else "chacha20-poly1305",
         "digest": None,
-        "kea": "kx-any",
-        "auth": "auth-any",
+        "kea": "kx-any" if tls12 is None else "kx-ecdhe",
+        "auth": "auth-any" if tls12 is None else f"auth-{tls12.authentication.value}",
     }

@@ -11,19 +11,26 @@ from __future__ import annotations
 import operator
 import os
 import ssl as _stdlib
-import threading
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from socket import socket
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from tlsocket.config import DEFAULT_BUDGETS, ClientAuthentication, ClientConfig, Credential, DecisionKind, ServerConfig
+from tlsocket.config import (
+    DEFAULT_BUDGETS,
+    MAXIMUM_TICKETS,
+    ClientAuthentication,
+    ClientConfig,
+    Credential,
+    DecisionKind,
+    ServerConfig,
+)
 from tlsocket.connection import Connection
 from tlsocket.crypto.certificates import parse_certificate
 from tlsocket.crypto.groups import SUPPORTED_GROUPS
 from tlsocket.crypto.signatures import CERTIFICATE_SCHEMES, DEFAULT_SIGNATURE_SCHEMES
-from tlsocket.crypto.suites import DEFAULT_TLS13_SUITES
+from tlsocket.crypto.suites import DEFAULT_TLS12_SUITES, DEFAULT_TLS13_SUITES
 from tlsocket.dropin import ciphers as _ciphers
 from tlsocket.dropin.callbacks import Callbacks
 from tlsocket.dropin.credentials import CertificateSource, KeySource, PasswordSource, load_credential
@@ -34,6 +41,7 @@ from tlsocket.dropin.enums import (
     OP_CIPHER_SERVER_PREFERENCE,
     OP_ENABLE_MIDDLEBOX_COMPAT,
     OP_IGNORE_UNEXPECTED_EOF,
+    OP_LEGACY_SERVER_CONNECT,
     OP_NO_COMPRESSION,
     OP_SINGLE_DH_USE,
     OP_SINGLE_ECDH_USE,
@@ -43,8 +51,8 @@ from tlsocket.dropin.enums import (
     VERIFY_ALLOW_PROXY_CERTS,
     VERIFY_X509_TRUSTED_FIRST,
     OP_NO_SSLv3,
-    OP_NO_TLSv1_3,
     Options,
+    PROTOCOL_TLSv1_2,
     Purpose,
     SSLMethod,
     TLSVersion,
@@ -55,10 +63,15 @@ from tlsocket.dropin.exceptions import SSLError, ssl_error
 from tlsocket.dropin.keylog import KeyLogFile
 from tlsocket.dropin.limits import Limits
 from tlsocket.dropin.preferences import Preferences, one_group
+from tlsocket.dropin.resumption import ResumptionSettings, role_error
+from tlsocket.dropin.session import SSLSession
 from tlsocket.dropin.sslobject import MemoryBIO, SSLObject
 from tlsocket.dropin.sslsocket import SSLSocket
+from tlsocket.dropin.stores import DistrustWatch, intermediates
 from tlsocket.dropin.trust import TrustSettings
 from tlsocket.dropin.verification import TrustVerifier, profile_for, revocation_for
+from tlsocket.dropin.versions import NOT_BELOW_TLS_1_2, check_maximum, enabled_versions, tls_version
+from tlsocket.registry.versions import ProtocolVersion
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, StrOrBytesPath
@@ -85,28 +98,11 @@ _AUTHENTICATION = {
 }
 _AUTHORITY_NAMES = 8192  # bytes: a list of names is a hint, and no client should have to read more of it
 _STRICTNESS = {authentication: strictness for strictness, authentication in _AUTHENTICATION.items()}
-_ONLY_TLS_1_3 = "this version of tlsocket speaks TLS 1.3 only"
 _NO_DECISIONS: frozenset[DecisionKind] = frozenset()
 _CERTIFICATE_DECISION = frozenset({DecisionKind.CERTIFICATE})
-_STATISTICS = (
-    "number", "connect", "connect_good", "connect_renegotiate", "accept", "accept_good", "accept_renegotiate",
-    "hits", "misses", "timeouts", "cache_full",
-)  # fmt: skip
-
-# Counting takes no time to speak of, so one lock serves all contexts, and a child process replaces it.
-_statistics_lock = threading.Lock()
 
 
-def _renew_lock() -> None:
-    global _statistics_lock
-    _statistics_lock = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_lock)
-
-
-class SSLContext(Callbacks, Preferences, Limits):
+class SSLContext(Callbacks, Preferences, Limits, ResumptionSettings):
     """Settings, certificates and trust for any number of connections."""
 
     sslsocket_class: type[SSLSocket] = SSLSocket
@@ -120,10 +116,12 @@ class SSLContext(Callbacks, Preferences, Limits):
     _verify_mode: VerifyMode
     _verify_flags: VerifyFlags
     _options: Options
-    _no_tls13: bool
+    _versions: tuple[int, int] | None
+    """Lowest and highest version under the present settings; None: they leave none."""
     _minimum_version: TLSVersion
     _maximum_version: TLSVersion
     _cipher_suites: tuple[int, ...]
+    _tls12_cipher_suites: tuple[int, ...]
     _alpn: tuple[bytes, ...]
     _credentials: tuple[Credential, ...]
     _trust: TrustSettings
@@ -133,13 +131,13 @@ class SSLContext(Callbacks, Preferences, Limits):
     _verify_callback: Callable[[PathReview], None] | None
     _key_log: KeyLogFile | None
     _post_handshake_auth: bool
-    _num_tickets: int
-    _statistics: dict[str, int]
     _client_snapshot: ClientConfig | None
     _server_snapshot: ServerConfig | None
 
     def __new__(cls, protocol: int | None = None, *args: Any, **kwargs: Any) -> SSLContext:
-        """A context for `PROTOCOL_TLS_CLIENT`, `PROTOCOL_TLS_SERVER`, or (deprecated) `PROTOCOL_TLS` for both."""
+        """A context for `PROTOCOL_TLS_CLIENT`, `PROTOCOL_TLS_SERVER`, or for both roles `PROTOCOL_TLS` or
+        `PROTOCOL_TLSv1_2`, which are deprecated.
+        """
         method = _check_protocol(protocol)
         self = super().__new__(cls)
         self.on_event = None
@@ -149,10 +147,12 @@ class SSLContext(Callbacks, Preferences, Limits):
         self._verify_mode = CERT_REQUIRED if is_client else CERT_NONE
         self._verify_flags = VERIFY_X509_TRUSTED_FIRST
         self._options = Options(_DEFAULT_OPTIONS)
-        self._no_tls13 = False
         self._minimum_version = TLSVersion.TLSv1_2
         self._maximum_version = TLSVersion.MAXIMUM_SUPPORTED
+        if method == PROTOCOL_TLSv1_2:
+            self._maximum_version = TLSVersion.TLSv1_2
         self._cipher_suites = DEFAULT_TLS13_SUITES
+        self._tls12_cipher_suites = DEFAULT_TLS12_SUITES
         self._groups = SUPPORTED_GROUPS
         self._key_shares = None
         self._client_schemes = None
@@ -167,14 +167,13 @@ class SSLContext(Callbacks, Preferences, Limits):
         self._key_log = None
         self._budgets = DEFAULT_BUDGETS
         self._record_size_limit = self._max_fragment_length = None
+        self._message_callback = None
         self._sni_callback = None
         self._client_hello_callback = None
         self._client_certificate_callback = None
         self._post_handshake_auth = False
-        self._num_tickets = 2
-        self._statistics = dict.fromkeys(_STATISTICS, 0)
-        self._client_snapshot = None
-        self._server_snapshot = None
+        self._init_resumption()
+        self._changed()
         return self
 
     if not TYPE_CHECKING:
@@ -235,7 +234,9 @@ class SSLContext(Callbacks, Preferences, Limits):
             return None
         return hostname.encode("idna").decode("ascii") if isinstance(hostname, str) else hostname.decode("ascii")
 
-    def _connection(self, server_side: bool, server_hostname: str | None) -> Connection:
+    def _connection(
+        self, server_side: bool, server_hostname: str | None, owner: object, session: SSLSession | None = None
+    ) -> Connection:
         """A new connection under the present settings."""
         self._check_role(server_side)
         if server_hostname is not None:
@@ -243,27 +244,47 @@ class SSLContext(Callbacks, Preferences, Limits):
                 raise ValueError("server_hostname cannot be an empty string or start with a leading dot.")
             if "\0" in server_hostname:
                 raise TypeError("argument must be encoded string without null bytes, not str")
-        if self._no_tls13:
-            raise ssl_error("NO_PROTOCOLS_AVAILABLE", f"OP_NO_TLSv1_3 is set, and {_ONLY_TLS_1_3}")
-        with _statistics_lock:
-            self._statistics["accept" if server_side else "connect"] += 1
+        if self._versions is None:
+            raise ssl_error(
+                "NO_PROTOCOLS_AVAILABLE", f"options and versions leave none of the two: {NOT_BELOW_TLS_1_2}"
+            )
+        self._count("accept" if server_side else "connect")
         if server_side:
-            return Connection(self._server_config(), on_event=self.on_event)
-        return Connection(self._client_config(), server_name=server_hostname, on_event=self.on_event)
+            return Connection(self._server_config(), on_event=self._listener(owner))
+        resume, listener = None if session is None else session._session, self._listener(owner)
+        return Connection(self._client_config(), server_name=server_hostname, session=resume, on_event=listener)
 
     def _check_role(self, server_side: bool) -> None:
         if server_side and self._protocol == PROTOCOL_TLS_CLIENT:
-            raise _role_error("Cannot create a server socket with a PROTOCOL_TLS_CLIENT context")
+            raise role_error("Cannot create a server socket with a PROTOCOL_TLS_CLIENT context")
         if not server_side and self._protocol == PROTOCOL_TLS_SERVER:
-            raise _role_error("Cannot create a client socket with a PROTOCOL_TLS_SERVER context")
-
-    def _count_handshake(self, server_side: bool) -> None:
-        with _statistics_lock:
-            self._statistics["accept_good" if server_side else "connect_good"] += 1
+            raise role_error("Cannot create a client socket with a PROTOCOL_TLS_SERVER context")
 
     # Snapshots
 
+    def _settings(self) -> dict[str, Any]:
+        """What a client's and a server's configuration have in common."""
+        lowest, highest = self._versions or (ProtocolVersion.TLS_1_3, ProtocolVersion.TLS_1_3)
+        return {
+            "minimum_version": lowest,
+            "maximum_version": highest,
+            "cipher_suites": self._cipher_suites,
+            "tls12_cipher_suites": self._tls12_cipher_suites,
+            "groups": self._groups,
+            "alpn_protocols": self._alpn,
+            "credentials": self._credentials,
+            "verifier": None if self._verify_mode == CERT_NONE else self._peer_verifier(),
+            "middlebox_compatibility": bool(self._options & OP_ENABLE_MIDDLEBOX_COMPAT),
+            "key_log": self._key_log,
+        }
+
     def _changed(self) -> None:
+        self._versions = enabled_versions(
+            self._minimum_version,
+            self._maximum_version,
+            int(self._options),
+            tls12=bool(self._tls12_cipher_suites),
+        )
         self._client_snapshot = None
         self._server_snapshot = None
 
@@ -275,28 +296,27 @@ class SSLContext(Callbacks, Preferences, Limits):
             profile=profile_for(flags, self._common_name),
             revocation=revocation_for(flags, self._trust.lists()),
             callback=self._verify_callback,
+            intermediates=intermediates(),
+            distrust=DistrustWatch(),
         )
 
     def _client_config(self) -> ClientConfig:
         snapshot = self._client_snapshot
         if snapshot is None:
             snapshot = self._client_snapshot = ClientConfig(
-                cipher_suites=self._cipher_suites,
-                groups=self._groups,
+                **self._settings(),
                 key_share_groups=self._key_shares,
                 signature_schemes=self._server_schemes or _ALL_SCHEMES,
                 signing_schemes=self._client_schemes,
-                alpn_protocols=self._alpn,
-                credentials=self._credentials,
-                verifier=None if self._verify_mode == CERT_NONE else self._peer_verifier(),
                 check_name=self._check_hostname,
                 budgets=self._budgets,
                 record_size_limit=self._record_size_limit,
                 max_fragment_length=self._max_fragment_length,
                 post_handshake_auth=self._post_handshake_auth,
-                middlebox_compatibility=bool(self._options & OP_ENABLE_MIDDLEBOX_COMPAT),
-                key_log=self._key_log,
+                require_secure_renegotiation=not self._options & OP_LEGACY_SERVER_CONNECT,
                 suspend_for=_NO_DECISIONS if self._client_certificate_callback is None else _CERTIFICATE_DECISION,
+                session_cache=self._client_sessions,
+                offer_psks=self._offer_psks,
             )
         return snapshot
 
@@ -306,24 +326,21 @@ class SSLContext(Callbacks, Preferences, Limits):
             late = self._post_handshake_auth
             callback = self._sni_callback or self._client_hello_callback
             snapshot = self._server_snapshot = ServerConfig(
-                cipher_suites=self._cipher_suites,
-                groups=self._groups,
+                **self._settings(),
                 signature_schemes=self._client_schemes or _ALL_SCHEMES,
                 signing_schemes=self._server_schemes,
-                alpn_protocols=self._alpn,
                 # As OpenSSL's callback in `ssl` does: without a common protocol the connection goes on without one.
                 alpn_strict=False,
-                credentials=self._credentials,
-                verifier=None if self._verify_mode == CERT_NONE else self._peer_verifier(),
                 client_authentication=_AUTHENTICATION[CERT_NONE if late else self._verify_mode],
                 budgets=self._budgets,
                 record_size_limit=self._record_size_limit,
                 certificate_authorities=self._authority_names(),
                 post_handshake_authentication=_AUTHENTICATION[self._verify_mode if late else CERT_NONE],
                 prefer_server_order=bool(self._options & OP_CIPHER_SERVER_PREFERENCE),
-                middlebox_compatibility=bool(self._options & OP_ENABLE_MIDDLEBOX_COMPAT),
-                key_log=self._key_log,
                 suspend_for=_NO_DECISIONS if callback is None else _CERTIFICATE_DECISION,
+                ticket_store=self._ticket_store(),
+                send_tickets=min(self._num_tickets, MAXIMUM_TICKETS),
+                find_psk=self._find_psk,
             )
         return snapshot
 
@@ -498,12 +515,12 @@ class SSLContext(Callbacks, Preferences, Limits):
 
     @property
     def minimum_version(self) -> TLSVersion:
-        """The lowest version allowed. Below TLS 1.2 there is none, and TLS 1.3 is the only one spoken so far."""
+        """The lowest version allowed. Below TLS 1.2 there is none."""
         return self._minimum_version
 
     @minimum_version.setter
     def minimum_version(self, value: int) -> None:
-        version = _tls_version(value)
+        version = tls_version(value)
         if version in (TLSVersion.SSLv3, TLSVersion.TLSv1, TLSVersion.TLSv1_1):
             warnings.warn(
                 f"ssl.TLSVersion.{version.name} is deprecated; TLS 1.2 is the minimum", DeprecationWarning, stacklevel=2
@@ -515,18 +532,15 @@ class SSLContext(Callbacks, Preferences, Limits):
 
     @property
     def maximum_version(self) -> TLSVersion:
-        """The highest version allowed: `TLSv1_3` or `MAXIMUM_SUPPORTED`.
+        """The highest version allowed: `TLSv1_2`, `TLSv1_3` or `MAXIMUM_SUPPORTED`.
 
-        A maximum below TLS 1.3 is refused with ValueError: TLS 1.2 is not there yet.
+        A maximum below TLS 1.2 leaves no protocol and is refused with ValueError.
         """
         return self._maximum_version
 
     @maximum_version.setter
     def maximum_version(self, value: int) -> None:
-        version = _tls_version(value)
-        if version not in (TLSVersion.TLSv1_3, TLSVersion.MAXIMUM_SUPPORTED):
-            raise ValueError(f"maximum_version {version.name} leaves no protocol: {_ONLY_TLS_1_3}")
-        self._maximum_version = version
+        self._maximum_version = check_maximum(tls_version(value))
         self._changed()
 
     @property
@@ -540,8 +554,6 @@ class SSLContext(Callbacks, Preferences, Limits):
         if not 0 <= number < 1 << 64:
             raise OverflowError("options are an unsigned number of 64 bits")
         self._options = Options(number)
-        # Asked at every wrap; a test of a Flag is slow.
-        self._no_tls13 = bool(number & OP_NO_TLSv1_3)
         self._changed()
 
     @property
@@ -554,11 +566,12 @@ class SSLContext(Callbacks, Preferences, Limits):
         return 2
 
     def set_ciphers(self, ciphers: str, /) -> None:
-        """Choose cipher suites of TLS 1.2; no effect yet. Those of TLS 1.3 have `set_ciphersuites`, as in OpenSSL.
+        """Choose cipher suites of TLS 1.2 by a cipher list of OpenSSL. Those of TLS 1.3 have `set_ciphersuites`.
 
-        A string in which nothing means anything raises `SSLError`.
+        Only suites with ECDHE and an AEAD exist here; a string that selects none of them raises `SSLError`.
         """
-        _ciphers.check_cipher_string(ciphers)
+        self._tls12_cipher_suites = _ciphers.parse_cipher_string(ciphers)
+        self._changed()
 
     def set_ciphersuites(self, ciphersuites: str, /) -> None:
         """Choose the TLS 1.3 cipher suites and their order: names joined by colons."""
@@ -566,8 +579,8 @@ class SSLContext(Callbacks, Preferences, Limits):
         self._changed()
 
     def get_ciphers(self) -> list[dict[str, Any]]:
-        """The enabled cipher suites in order of preference."""
-        return [_ciphers.describe_suite(code) for code in self._cipher_suites]
+        """The enabled cipher suites in order of preference, those of TLS 1.3 first."""
+        return [_ciphers.describe_suite(code) for code in (*self._cipher_suites, *self._tls12_cipher_suites)]
 
     def set_ecdh_curve(self, name: str, /) -> None:
         """Use this key exchange group and no other."""
@@ -609,20 +622,6 @@ class SSLContext(Callbacks, Preferences, Limits):
         self._changed()
 
     @property
-    def num_tickets(self) -> int:
-        """Stored. Session tickets are not sent yet, whatever the number."""
-        return self._num_tickets
-
-    @num_tickets.setter
-    def num_tickets(self, value: int) -> None:
-        number = operator.index(value)
-        if number < 0:
-            raise ValueError("value must be non-negative")
-        if self._protocol != PROTOCOL_TLS_SERVER:
-            raise ValueError("SSLContext is not a server context.")
-        self._num_tickets = number
-
-    @property
     def post_handshake_auth(self) -> bool:
         """On a client: whether the server may ask for a certificate after the handshake (RFC 9846 section 4.7.2).
 
@@ -636,18 +635,6 @@ class SSLContext(Callbacks, Preferences, Limits):
         self._post_handshake_auth = bool(value)
         self._changed()
 
-    def session_stats(self) -> dict[str, int]:
-        """Handshakes begun and completed; the session cache has no figures, since there is none."""
-        with _statistics_lock:
-            return dict(self._statistics)
-
-    def set_psk_client_callback(self, callback: Callable[..., Any] | None) -> None:
-        """Pre-shared keys are not supported yet: always an error."""
-        raise NotImplementedError("PSK callbacks are not supported by this version of tlsocket.")
-
-    def set_psk_server_callback(self, callback: Callable[..., Any] | None, identity_hint: str | None = None) -> None:
-        """Pre-shared keys are not supported yet: always an error."""
-        raise NotImplementedError("PSK callbacks are not supported by this version of tlsocket.")
 
 
 def _replaces(new: Credential, old: Credential) -> bool:
@@ -670,21 +657,10 @@ def _check_protocol(protocol: int | None) -> Any:
         raise ValueError(f"invalid or unsupported protocol version {protocol}") from None
     if method == PROTOCOL_TLS:
         warnings.warn("ssl.PROTOCOL_TLS is deprecated", DeprecationWarning, stacklevel=3)
+    elif method == PROTOCOL_TLSv1_2:
+        warnings.warn("ssl.PROTOCOL_TLSv1_2 is deprecated", DeprecationWarning, stacklevel=3)
     elif method not in (PROTOCOL_TLS_CLIENT, PROTOCOL_TLS_SERVER):
-        raise ValueError(f"invalid or unsupported protocol version {method.name}: {_ONLY_TLS_1_3}")
+        raise ValueError(f"invalid or unsupported protocol version {method.name}: {NOT_BELOW_TLS_1_2}")
     return method
 
 
-def _tls_version(value: int) -> TLSVersion:
-    number = operator.index(value)
-    try:
-        return TLSVersion(number)
-    except ValueError:
-        raise ValueError(f"Unsupported TLS/SSL version {number:#x}") from None
-
-
-def _role_error(text: str) -> SSLError:
-    error = SSLError(0, f"{text} (tlsocket)")
-    error.library = None  # type: ignore[assignment]
-    error.reason = None  # type: ignore[assignment]
-    return error

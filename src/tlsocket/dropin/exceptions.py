@@ -9,6 +9,7 @@ alerts are those of RFC 9846 section 6. Not here: why something failed (`tlsocke
 from __future__ import annotations
 
 import os
+import sys
 from ssl import (
     SSLCertVerificationError,
     SSLEOFError,
@@ -44,6 +45,7 @@ __all__ = [
     "SSLWantWriteError",
     "SSLZeroReturnError",
     "raise_outcome",
+    "show_unraisable",
     "socket_error",
     "ssl_error",
     "translate",
@@ -85,6 +87,12 @@ _OPENSSL_REASONS = {
     Reason.DUPLICATE_EXTENSION: "BAD_EXTENSION",
     Reason.CIPHER_SUITE_NOT_OFFERED: "WRONG_CIPHER_RETURNED",
     Reason.DOWNGRADE_DETECTED: "INAPPROPRIATE_FALLBACK",
+    Reason.RENEGOTIATION_REFUSED: "NO_RENEGOTIATION",
+    Reason.RENEGOTIATION_INFO_MISMATCH: "RENEGOTIATION_MISMATCH",
+    Reason.NO_SECURE_RENEGOTIATION: "UNSAFE_LEGACY_RENEGOTIATION_DISABLED",
+    Reason.NO_UNCOMPRESSED_POINTS: "TLS_INVALID_ECPOINTFORMAT_LIST",
+    Reason.CURVE_NOT_NAMED: "WRONG_CURVE",
+    Reason.CERTIFICATE_DOES_NOT_FIT_SUITE: "WRONG_CERTIFICATE_TYPE",
     Reason.INVALID_KEY_SHARE: "BAD_KEY_SHARE",
     Reason.KEY_SHARE_NOT_OFFERED: "BAD_KEY_SHARE",
     Reason.ALL_ZERO_SHARED_SECRET: "BAD_KEY_SHARE",
@@ -93,6 +101,7 @@ _OPENSSL_REASONS = {
     Reason.INVALID_CONFIGURATION: "INVALID_CONFIG",
     Reason.BAD_FINISHED: "DIGEST_CHECK_FAILED",
     Reason.NO_CERTIFICATE: "PEER_DID_NOT_RETURN_A_CERTIFICATE",
+    Reason.CLIENT_CERTIFICATE_MISSING: "PEER_DID_NOT_RETURN_A_CERTIFICATE",
     Reason.CERTIFICATE_REQUIRED: "PEER_DID_NOT_RETURN_A_CERTIFICATE",
     Reason.UNSUPPORTED_CERTIFICATE_KEY: "UNKNOWN_CERTIFICATE_TYPE",
     Reason.KEY_USAGE_FORBIDS_SIGNING: "KEY_USAGE_BIT_INCORRECT",
@@ -263,3 +272,16 @@ def _text(library: str | None, reason: str | None, detail: str) -> str:
     sentence = ": ".join(part for part in (words, detail) if part)
     prefix = f"[{library}: {reason}] " if library and reason else f"[{library}] " if library else ""
     return f"{prefix}{sentence} (tlsocket)"
+
+
+def show_unraisable(error: BaseException, subject: object, what: str) -> None:
+    """Show an exception that no caller can be given, as `ssl` does with those of its callbacks."""
+
+    class Arguments:
+        exc_type = type(error)
+        exc_value = error
+        exc_traceback = error.__traceback__
+        err_msg = f"Exception ignored in {what}"
+        object = subject
+
+    sys.unraisablehook(Arguments)  # type: ignore[arg-type]

@@ -10,6 +10,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from tlsocket.dropin.exceptions import ssl_error, translate_load_error
+from tlsocket.dropin.stores import roots
 from tlsocket.pki.certificates import certificate_der, certificate_dict
 from tlsocket.pki.errors import FileUnavailable, PkiError, WrongContent
 from tlsocket.pki.keys import read_source
@@ -65,8 +66,11 @@ class TrustSettings:
         self._anchors, self._lists = anchors, lists
 
     def load_platform(self) -> None:
-        """Add the platform's."""
+        """Add the platform's, and what the user's and the machine's ROOT stores hold."""
         self._anchors |= TrustAnchors.platform()
+        more = roots()
+        if more is not None:
+            self._anchors |= more
 
     def authorities(self, binary_form: bool) -> list[Any]:
         """The certificates that are authorities', as DER or as dictionaries."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 from tlsocket.config import Role, VerifiedPath
@@ -21,6 +21,7 @@ from tlsocket.pki.trust.profiles import OPENSSL, STRICT, Profile
 from tlsocket.pki.trust.verifier import Verifier
 
 if TYPE_CHECKING:
+    from tlsocket.dropin.stores import DistrustWatch
     from tlsocket.pki.trust.review import PathReview
 
 # Values of `ssl.VerifyFlags`, as plain numbers: this module asks at every snapshot, and a test of a Flag is slow.
@@ -38,7 +39,7 @@ _REASONS = {refusal: CertificateReason[refusal.name] for refusal in Refusal}
 class TrustVerifier:
     """A `tlsocket.config.PeerVerifier` over trust anchors."""
 
-    __slots__ = ("_verifier",)
+    __slots__ = ("_build", "_distrust", "_state", "anchors")
 
     def __init__(
         self,
@@ -48,23 +49,43 @@ class TrustVerifier:
         intermediates: Sequence[TrustAnchors] = (),
         revocation: RevocationCheck | None = None,
         callback: Callable[[PathReview], None] | None = None,
+        distrust: DistrustWatch | None = None,
     ) -> None:
-        self._verifier = Verifier(
-            anchors, profile=profile, intermediates=intermediates, revocation=revocation, callback=callback
+        """`distrust` is asked before every verdict what DISALLOWED stores hold."""
+        self.anchors = anchors
+        """Whom it trusts, before what is distrusted is taken away."""
+        self._build = partial(
+            Verifier, profile=profile, intermediates=intermediates, revocation=revocation, callback=callback
         )
+        self._distrust = distrust
+        # Replaced as a whole, so that two threads see the one state or the other.
+        self._state = -1, self._build(anchors)
 
     def __repr__(self) -> str:
-        return f"<TrustVerifier {self._verifier!r}>"
-
-    @property
-    def anchors(self) -> TrustAnchors:
-        """Whom it trusts."""
-        return self._verifier.anchors
+        return f"<TrustVerifier {self._verifier()!r}>"
 
     @property
     def profile(self) -> Profile:
         """What it asks of a path."""
-        return self._verifier.profile
+        return self._state[1].profile
+
+    def _verifier(self) -> Verifier:
+        generation, verifier = self._state
+        if self._distrust is not None:
+            present = self._distrust.generation()
+            if present != generation:
+                anchors = self.anchors.distrusting(*self._distrust.fingerprints())
+                verifier = self._build(anchors)
+                self._state = present, verifier
+        return verifier
+
+    @property
+    def policy_id(self) -> bytes | None:
+        """The same where every verdict would be: sessions are bound to it (`tlsocket.handshake.sessions`).
+
+        None where that cannot be told: a callback has its say, or revocation lists do, which grow old.
+        """
+        return self._verifier().policy_id
 
     def verify(
         self, certificates: Sequence[bytes], *, server_name: str | None, role_of_peer: Role, now: float
@@ -72,7 +93,7 @@ class TrustVerifier:
         """The verified path; `server_name` None leaves the name unchecked. Raises `CertificateRejected`."""
         purpose = Purpose.SERVER if role_of_peer is Role.SERVER else Purpose.CLIENT
         try:
-            found = self._verifier.verify(certificates, purpose, server_name, now)
+            found = self._verifier().verify(certificates, purpose, server_name, now)
         except VerificationFailed as error:
             raise rejection(error) from error
         return VerifiedPath(found.path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tlsocket.extensions.authentication import is_distinguished_name
 from tlsocket.extensions.block import Codec, ExtensionBlock
 from tlsocket.extensions.blocks import (
     CertificateEntryExtensions,
@@ -11,8 +12,10 @@ from tlsocket.extensions.blocks import (
     HelloRetryRequestExtensions,
     NewSessionTicketExtensions,
     ServerHelloExtensions,
+    Tls12ServerHelloExtensions,
 )
 from tlsocket.extensions.key_exchange import KeyShareEntry
+from tlsocket.extensions.pre_shared_key import OfferedPsks, PskIdentity
 from tlsocket.extensions.server_name import is_host_name
 from tlsocket.extensions.table import TABLE, Placement
 
@@ -27,7 +30,11 @@ __all__ = [
     "HelloRetryRequestExtensions",
     "KeyShareEntry",
     "NewSessionTicketExtensions",
+    "OfferedPsks",
     "Placement",
+    "PskIdentity",
     "ServerHelloExtensions",
+    "Tls12ServerHelloExtensions",
+    "is_distinguished_name",
     "is_host_name",
 ]

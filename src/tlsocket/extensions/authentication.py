@@ -13,7 +13,7 @@ from tlsocket.errors import InvalidMessage, Reason
 from tlsocket.extensions.block import Codec
 from tlsocket.wire import Reader, Writer
 
-__all__ = ["CERTIFICATE_AUTHORITIES", "RENEGOTIATION_INFO", "SIGNATURE_SCHEME_LIST"]
+__all__ = ["CERTIFICATE_AUTHORITIES", "RENEGOTIATION_INFO", "SIGNATURE_SCHEME_LIST", "is_distinguished_name"]
 
 _SEQUENCE = 0x30
 
@@ -32,7 +32,7 @@ def _serialize_schemes(writer: Writer, schemes: Sequence[int]) -> None:
     writer.u16_vector16(schemes)
 
 
-def _is_der_sequence(der: bytes) -> bool:
+def is_distinguished_name(der: bytes) -> bool:
     """True if `der` is one SEQUENCE, definite and shortest length, with nothing behind it (X.690 section 10.1)."""
     if len(der) < 2 or der[0] != _SEQUENCE:
         return False
@@ -59,7 +59,7 @@ def _parse_authorities(reader: Reader) -> tuple[bytes, ...]:
     names = []
     while window.position != window.end:
         name = window.opaque16("DistinguishedName", 1)
-        if not _is_der_sequence(name):
+        if not is_distinguished_name(name):
             raise InvalidMessage(Reason.INVALID_DISTINGUISHED_NAME, "certificate_authorities")
         names.append(name)
     return tuple(names)

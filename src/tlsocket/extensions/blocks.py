@@ -20,7 +20,6 @@ from tlsocket.extensions.key_exchange import (
     NAMED_GROUP_LIST,
     PSK_KEY_EXCHANGE_MODES,
     SELECTED_GROUP,
-    SELECTED_IDENTITY,
     SERVER_SHARE,
     KeyShareEntry,
 )
@@ -32,6 +31,7 @@ from tlsocket.extensions.negotiation import (
     RECORD_SIZE_LIMIT,
     SELECTED_VERSION,
 )
+from tlsocket.extensions.pre_shared_key import OFFERED_PSKS, SELECTED_IDENTITY, OfferedPsks
 from tlsocket.extensions.server_name import SERVER_NAME_LIST
 from tlsocket.extensions.table import Placement, forbidden_in
 from tlsocket.registry import ExtensionType as E
@@ -44,6 +44,7 @@ __all__ = [
     "HelloRetryRequestExtensions",
     "NewSessionTicketExtensions",
     "ServerHelloExtensions",
+    "Tls12ServerHelloExtensions",
 ]
 
 
@@ -51,7 +52,7 @@ __all__ = [
 class ClientHelloExtensions(ExtensionBlock):
     """What a client offers and asks for.
 
-    `status_request`, `session_ticket` and `pre_shared_key` are the extension's data as it came.
+    `status_request` and `session_ticket` are the extension's data as it came.
     """
 
     server_name: str | None = None
@@ -73,7 +74,7 @@ class ClientHelloExtensions(ExtensionBlock):
     max_fragment_length: int | None = None
     post_handshake_auth: bool = False
     early_data: bool = False
-    pre_shared_key: bytes | None = None
+    pre_shared_key: OfferedPsks | None = None
 
     vector: ClassVar[str] = "ClientHello.extensions"
     forbidden: ClassVar[frozenset[int]] = forbidden_in(Placement.CH)
@@ -98,7 +99,7 @@ class ClientHelloExtensions(ExtensionBlock):
         int(E.MAX_FRAGMENT_LENGTH): ("max_fragment_length", MAX_FRAGMENT_LENGTH),
         int(E.POST_HANDSHAKE_AUTH): ("post_handshake_auth", EMPTY),
         int(E.EARLY_DATA): ("early_data", EMPTY),
-        int(E.PRE_SHARED_KEY): ("pre_shared_key", RAW),
+        int(E.PRE_SHARED_KEY): ("pre_shared_key", OFFERED_PSKS),
     }
 
 
@@ -107,7 +108,8 @@ class ServerHelloExtensions(ExtensionBlock):
     """What establishes the keys (RFC 9846 section 4.2.3).
 
     Without supported_versions the message is of TLS 1.2 or older, where other rules say what may stand in it: the
-    table is not applied then, and the extensions of that version are in `unknown`.
+    table is not applied then, and the extensions of that version are in `unknown` (`Tls12ServerHelloExtensions` reads
+    them).
     """
 
     supported_version: int | None = None
@@ -121,6 +123,36 @@ class ServerHelloExtensions(ExtensionBlock):
         int(E.SUPPORTED_VERSIONS): ("supported_version", SELECTED_VERSION),
         int(E.KEY_SHARE): ("key_share", SERVER_SHARE),
         int(E.PRE_SHARED_KEY): ("pre_shared_key", SELECTED_IDENTITY),
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tls12ServerHelloExtensions(ExtensionBlock):
+    """All that a server of TLS 1.2 answers to the client's extensions (RFC 5246 section 7.4.1.4).
+
+    `session_ticket` and `status_request` are empty: each announces a message of its own.
+    """
+
+    server_name: bool = False
+    extended_main_secret: bool = False
+    renegotiation_info: bytes | None = None
+    ec_point_formats: bytes | None = None
+    session_ticket: bool = False
+    alpn: bytes | None = None
+    status_request: bool = False
+    record_size_limit: int | None = None
+
+    vector: ClassVar[str] = "ServerHello.extensions"
+    forbidden: ClassVar[frozenset[int]] = forbidden_in(Placement.SH12)
+    rows: ClassVar[Rows] = {
+        int(E.SERVER_NAME): ("server_name", EMPTY),
+        int(E.EXTENDED_MAIN_SECRET): ("extended_main_secret", EMPTY),
+        int(E.RENEGOTIATION_INFO): ("renegotiation_info", RENEGOTIATION_INFO),
+        int(E.EC_POINT_FORMATS): ("ec_point_formats", EC_POINT_FORMATS),
+        int(E.SESSION_TICKET): ("session_ticket", EMPTY),
+        int(E.APPLICATION_LAYER_PROTOCOL_NEGOTIATION): ("alpn", SELECTED_PROTOCOL),
+        int(E.STATUS_REQUEST): ("status_request", EMPTY),
+        int(E.RECORD_SIZE_LIMIT): ("record_size_limit", RECORD_SIZE_LIMIT),
     }
 
 

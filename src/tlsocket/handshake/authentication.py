@@ -1,12 +1,14 @@
 """Authentication messages of both roles: Certificate, CertificateVerify, Finished (RFC 9846 section 4.5).
 
-The only module that makes proofs (`tlsocket.handshake.proofs`): each function either returns one or raises. Not here:
+Makes proofs (`tlsocket.handshake.proofs`), as only its twin for TLS 1.2, `authentication_tls12`, and `psk` do too: each
+function either returns one or raises. Not here:
 the choice of our own credential (`credentials`), and what makes a certification path (the verifier of the
 configuration).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from tlsocket import clock, events
@@ -44,6 +46,7 @@ __all__ = [
     "add_finished",
     "certificate_request",
     "receive_certificate",
+    "receive_certificate_list",
     "request_signature",
     "verify_finished",
     "verify_signature",
@@ -63,7 +66,12 @@ _MD5_SIGNATURES = frozenset({"1.2.840.113549.1.1.4"})
 
 def receive_certificate(hs: Handshake[Any], message: Certificate, next_state: State) -> State | Suspended:
     """Check a non-empty Certificate message and have its list accepted (RFC 9846 section 4.5.1.3)."""
-    certificates = tuple([shared_der(entry.cert_data) for entry in message.certificate_list])
+    return receive_certificate_list(hs, [entry.cert_data for entry in message.certificate_list], next_state)
+
+
+def receive_certificate_list(hs: Handshake[Any], received: Iterable[bytes], next_state: State) -> State | Suspended:
+    """Have a list of DER certificates accepted, leaf first and not empty, whichever version it came in."""
+    certificates = tuple([shared_der(der) for der in received])
     if len(certificates) > hs.config.budgets.certificates:
         raise PeerMisbehaved(Reason.TOO_MANY_CERTIFICATES, str(len(certificates)))
     hs.peer_certificates = certificates

@@ -1,4 +1,4 @@
-"""A client's ClientHello, made from its configuration (RFC 9846 section 4.2.2).
+"""A client's ClientHello, made from its configuration: one for all the versions it speaks (RFC 9846 section 4.2.2).
 
 All but the random, the session id and the key shares is the same for every connection of one configuration to one
 name. It is encoded once, with place-holders, and patched: 5 us less per handshake. After a HelloRetryRequest the
@@ -16,6 +16,9 @@ from tlsocket.crypto.randomness import random_bytes
 from tlsocket.extensions import ClientHelloExtensions, KeyShareEntry
 from tlsocket.handshake.negotiation import remember
 from tlsocket.messages import ClientHello
+from tlsocket.registry.cipher_suites import CipherSuiteCode
+from tlsocket.registry.ec_curve_types import ECPointFormat
+from tlsocket.registry.psk_key_exchange_modes import PskKeyExchangeMode
 from tlsocket.registry.versions import ProtocolVersion
 
 __all__ = ["Template", "hello_again", "template_for"]
@@ -34,6 +37,8 @@ class Template:
     share_places: tuple[slice, ...]
     offered: frozenset[int]
     """Types of the extensions in it: the only ones the server may answer (RFC 9846 section 4.3)."""
+    extensions_at: int
+    """Where the length of the extensions stands: pre_shared_key is put behind them (`tlsocket.handshake.psk`)."""
 
     def fill(self, random: bytes, session_id: bytes, shares: Mapping[int, KeyShare]) -> bytes:
         """The message with this random, session id and these key shares."""
@@ -52,27 +57,38 @@ def template_for(config: ClientConfig, server_name: str | None) -> Template:
 
 
 def _template(config: ClientConfig, server_name: str | None) -> Template:
+    tls12 = config.minimum_version == ProtocolVersion.TLS_1_2
+    tls13 = config.maximum_version == ProtocolVersion.TLS_1_3
     groups = default_share_groups(config.groups) if config.key_share_groups is None else config.key_share_groups
+    if not tls13:
+        groups = ()
     # Random place-holders cannot be mistaken for anything else in the message.
     entries = tuple(KeyShareEntry(group, random_bytes(len(generate(group).public))) for group in groups)
     hello = ClientHello(
         legacy_version=ProtocolVersion.TLS_1_2,
         random=bytes(32),
-        legacy_session_id=bytes(32) if config.middlebox_compatibility else b"",
-        cipher_suites=config.cipher_suites,
+        legacy_session_id=bytes(32) if config.middlebox_compatibility and tls13 else b"",
+        cipher_suites=_cipher_suites(config, tls12=tls12, tls13=tls13),
         legacy_compression_methods=b"\x00",
         extensions=ClientHelloExtensions(
             server_name=server_name,
-            supported_versions=(ProtocolVersion.TLS_1_3,),
+            extended_main_secret=tls12,
+            # RFC 5746 section 3.4: the extension or its SCSV; empty, as in every first handshake.
+            renegotiation_info=b"" if tls12 else None,
+            ec_point_formats=bytes((ECPointFormat.UNCOMPRESSED,)) if tls12 else None,
+            supported_versions=config.versions if tls13 else None,
             supported_groups=config.groups,
             signature_algorithms=config.signature_schemes,
             signature_algorithms_cert=config.signature_schemes_cert,
-            key_share=entries,
+            key_share=entries if tls13 else None,
             alpn=config.alpn_protocols or None,
             certificate_authorities=config.certificate_authorities or None,
             post_handshake_auth=config.post_handshake_auth,
             record_size_limit=config.record_size_limit,
             max_fragment_length=config.max_fragment_length,
+            # RFC 9846 section 4.3.9: it "restricts both the use of PSKs offered in this ClientHello and those which the
+            # server might supply via NewSessionTicket", so it is there without a PSK too.
+            psk_key_exchange_modes=(PskKeyExchangeMode.PSK_DHE_KE,) if tls13 else None,
         ),
     )
     encoded = hello.encode()
@@ -80,7 +96,18 @@ def _template(config: ClientConfig, server_name: str | None) -> Template:
     for entry in entries:
         start = encoded.index(entry.key_exchange)
         places.append(slice(start, start + len(entry.key_exchange)))
-    return Template(hello, encoded, groups, tuple(places), frozenset(hello.extensions.present))
+    # Behind header, version, random, session id, suites and compression methods, each vector with its length.
+    extensions_at = 38 + 1 + len(hello.legacy_session_id) + 2 + 2 * len(hello.cipher_suites) + 2
+    return Template(hello, encoded, groups, tuple(places), frozenset(hello.extensions.present), extensions_at)
+
+
+def _cipher_suites(config: ClientConfig, *, tls12: bool, tls13: bool) -> tuple[int, ...]:
+    suites = config.cipher_suites if tls13 else ()
+    if tls12:
+        suites += config.tls12_cipher_suites
+    if config.send_fallback_scsv:
+        suites += (CipherSuiteCode.TLS_FALLBACK_SCSV.value,)
+    return suites
 
 
 def hello_again(
@@ -90,7 +117,8 @@ def hello_again(
     shares: Mapping[int, KeyShare],
     cookie: bytes | None,
 ) -> bytes:
-    """The second ClientHello: the first but for key_share and cookie (RFC 9846 section 4.2.2)."""
+    """The second ClientHello, still without pre_shared_key: the first but for key_share and cookie (RFC 9846 section
+    4.2.2)."""
     hello = replace(
         template.hello,
         random=random,

@@ -25,6 +25,9 @@ __all__ = [
     "acceptable_schemes",
     "choose_client_credential",
     "credential_decided",
+    "best",
+    "candidates_for",
+    "no_scheme",
     "scheme_for",
     "select_client_credential",
     "select_server_credential",
@@ -58,9 +61,11 @@ def acceptable_schemes(config: ClientConfig | ServerConfig, theirs: tuple[int, .
     return tuple([scheme for scheme in ours if scheme in theirs])
 
 
-def scheme_for(credential: Credential, ours: tuple[int, ...], theirs: tuple[int, ...]) -> int | None:
+def scheme_for(
+    credential: Credential, ours: tuple[int, ...], theirs: tuple[int, ...], *, tls12: bool = False
+) -> int | None:
     """The first scheme of `theirs` that the credential's key can sign with and that is among `ours`."""
-    usable = credential.schemes
+    usable = credential.tls12_schemes if tls12 else credential.schemes
     return next((scheme for scheme in theirs if scheme in usable and scheme in ours), None)
 
 
@@ -80,18 +85,23 @@ def select_server_credential(
     authorities: tuple[bytes, ...],
 ) -> tuple[Credential, int]:
     """The credential to authenticate this server with, and the scheme to sign with."""
+    usable = acceptable_schemes(config, schemes)
+    for candidates in candidates_for(config, server_name):
+        found = best(candidates, usable, usable, schemes_cert or schemes, authorities)
+        if found is not None:
+            return found
+    raise no_scheme(config.credentials, schemes)
+
+
+def candidates_for(config: ServerConfig, server_name: str | None) -> tuple[list[Credential], list[Credential]]:
+    """The credentials that serve the name, and those to take where none of them fits."""
     named = [c for c in config.credentials if server_name is not None and serves_name(c, server_name)]
     others = [c for c in config.credentials if c not in named]
     if server_name is not None and config.name_strict and not named:
         others = [c for c in others if not c.names]
         if not others:
             raise PeerIncompatible(Reason.NO_CERTIFICATE_FOR_NAME, server_name)
-    usable = acceptable_schemes(config, schemes)
-    for candidates in (named, others):
-        found = _best(candidates, usable, usable, schemes_cert or schemes, authorities)
-        if found is not None:
-            return found
-    raise _no_scheme(config.credentials, schemes)
+    return named, others
 
 
 def select_client_credential(
@@ -103,7 +113,7 @@ def select_client_credential(
     authorities: tuple[bytes, ...],
 ) -> tuple[Credential, int] | None:
     """The credential to answer a CertificateRequest with; None: decline."""
-    return _best(credentials, ours, schemes, schemes_cert, authorities)
+    return best(credentials, ours, schemes, schemes_cert, authorities)
 
 
 class _Client(Protocol):
@@ -147,17 +157,20 @@ def credential_decided(hs: _Client, answer: Credential | None, asked: Certificat
     hs.credential, hs.signature_scheme = answer, scheme
 
 
-def _best(
+def best(
     candidates: Iterable[Credential],
     ours: tuple[int, ...],
     schemes: tuple[int, ...],
     schemes_cert: tuple[int, ...] | None,
     authorities: tuple[bytes, ...],
+    *,
+    tls12: bool = False,
 ) -> tuple[Credential, int] | None:
+    """The best of the candidates that fit, with the scheme to sign with; None: none fits."""
     fitting = [
         (credential, scheme)
         for credential in candidates
-        if (scheme := scheme_for(credential, ours, schemes)) is not None
+        if (scheme := scheme_for(credential, ours, schemes, tls12=tls12)) is not None
         and _chain_has_no_unwanted_sha1(credential, schemes_cert or schemes)
     ]
     if len(fitting) < 2:
@@ -196,7 +209,9 @@ def _from_authority(credential: Credential, authorities: tuple[bytes, ...]) -> b
     )
 
 
-def _no_scheme(credentials: tuple[Credential, ...], schemes: tuple[int, ...]) -> TLSError:
+def no_scheme(credentials: tuple[Credential, ...], schemes: tuple[int, ...]) -> TLSError:
+    """The error that names what the peer accepts and what our keys can do."""
+
     def names(codes: Iterable[int]) -> str:
         return ", ".join(describe(SignatureScheme, code) for code in codes) or "nothing"
 

@@ -1,8 +1,9 @@
 """The state machine under both roles: budgets, the transition table, suspension, and what is kept while it runs.
 
 `Handshake` holds what client and server know alike; `client_tls13` and `server_tls13` add their own fields and their
-functions. It refers to no connection and no bound method of its own, so that it is freed, with every secret in it,
-the moment its connection lets go of it.
+functions. Every handshake begins there; where TLS 1.2 is chosen, a `successor` takes over (`machine_tls12`). It refers
+to no connection and no bound method of its own, so that it is freed, with every secret in it, the moment its connection
+lets go of it.
 """
 
 from __future__ import annotations
@@ -17,15 +18,31 @@ from tlsocket.errors import ApiMisuse, InternalError, PeerMisbehaved, Reason, de
 from tlsocket.events import CertificateRejected, Event, HandshakeCompleted, Negotiated
 from tlsocket.handshake.decisions import Decision, Suspended, VerdictDecision
 from tlsocket.handshake.flight import Flight
-from tlsocket.handshake.post_handshake import PostHandshake
-from tlsocket.handshake.proofs import AnonymousPeer, AuthenticatedPeer, CertificateAccepted, FinishedValid
+from tlsocket.handshake.post_handshake import PostHandshake, Tls12PostHandshake
+from tlsocket.handshake.proofs import (
+    AnonymousPeer,
+    AuthenticatedPeer,
+    CertificateAccepted,
+    FinishedValid,
+    PreSharedKeyPeer,
+)
+from tlsocket.handshake.sessions import SessionOrigin
 from tlsocket.handshake.states import State
-from tlsocket.handshake.transitions import FOLLOWERS, TRANSITIONS
-from tlsocket.key_schedule import ApplicationSecrets, HandshakeSecret, MainSecret, TrafficSecret, keylog
+from tlsocket.handshake.transitions import CHANGE_CIPHER_SPEC, FOLLOWERS, TRANSITIONS
+from tlsocket.key_schedule import (
+    ApplicationSecrets,
+    HandshakeSecret,
+    MainSecret,
+    ResumptionSecret,
+    TrafficSecret,
+    keylog,
+)
+from tlsocket.messages import parse_with
 from tlsocket.record import Protection, RecordReader, RecordWriter
 from tlsocket.registry.content_types import ContentType, HandshakeType
 from tlsocket.registry.versions import ProtocolVersion
 from tlsocket.transcript import Transcript
+from tlsocket.wire import Reader
 
 __all__ = ["Handler", "Handshake", "OwnStep", "Outcome"]
 
@@ -41,7 +58,7 @@ class Outcome(NamedTuple):
     """What a finished handshake leaves behind."""
 
     negotiated: Negotiated
-    post_handshake: PostHandshake
+    post_handshake: PostHandshake | Tls12PostHandshake
 
 
 class Handshake(Generic[C]):
@@ -70,9 +87,12 @@ class Handshake(Generic[C]):
         "peer_certificate",
         "peer_certificates",
         "reader",
+        "resumable",
+        "resumption",
         "server_name",
         "server_secret",
         "state",
+        "successor",
         "suite",
         "suspended",
         "transcript",
@@ -82,8 +102,9 @@ class Handshake(Generic[C]):
     role: ClassVar[Role]
     start_state: ClassVar[State]
     connected_state: ClassVar[State]
-    resumable: ClassVar[bool]
-    """Whether a resumption secret is of any use."""
+    version: ClassVar[int] = ProtocolVersion.TLS_1_3.value
+    parsers: ClassVar[Mapping[int, Callable[[Reader], Any]]] = messages.PARSERS
+    """What reads the messages of this version."""
     handlers: ClassVar[Mapping[int, Handler]]
     own_steps: ClassVar[Mapping[State, OwnStep]]
 
@@ -101,6 +122,8 @@ class Handshake(Generic[C]):
         self.on_event = on_event
         self.server_name = server_name
         self.state: State = self.start_state
+        self.successor: Handshake[Any] | None = None
+        """The handshake that goes on in the place of this one, because TLS 1.2 was chosen."""
         self.suspended: Decision | None = None
         self.outcome: Outcome | None = None
         self.transcript = Transcript()
@@ -115,7 +138,10 @@ class Handshake(Generic[C]):
         self.peer_certificates: tuple[bytes, ...] = ()
         """As the peer sent them, accepted or not."""
         self.peer_certificate: CertificateAccepted | None = None
-        self.peer: AuthenticatedPeer | AnonymousPeer | None = None
+        self.peer: AuthenticatedPeer | PreSharedKeyPeer | AnonymousPeer | None = None
+        self.resumable = False
+        """Whether a resumption secret is of any use."""
+        self.resumption: ResumptionSecret | None = None
         self.handshake_secret: HandshakeSecret | None = None
         self.client_secret: TrafficSecret | None = None
         self.server_secret: TrafficSecret | None = None
@@ -134,7 +160,13 @@ class Handshake(Generic[C]):
         if kind not in TRANSITIONS[self.state]:
             raise PeerMisbehaved(Reason.UNEXPECTED_MESSAGE, describe_unexpected(kind, self.state))
         self._spend(message)
-        self._go_on(self.handlers[kind](self, messages.parse(message), message))
+        self._go_on(self.handlers[kind](self, parse_with(self.parsers, message), message))
+
+    def receive_change_cipher_spec(self) -> None:
+        """Take a change_cipher_spec of TLS 1.2; the record layer deals with those of TLS 1.3."""
+        if CHANGE_CIPHER_SPEC not in TRANSITIONS[self.state]:
+            raise PeerMisbehaved(Reason.UNEXPECTED_CHANGE_CIPHER_SPEC, self.state.name)
+        self._go_on(self.handlers[CHANGE_CIPHER_SPEC](self, None, b""))
 
     def check_answer(self, answer: object) -> None:
         """ApiMisuse unless a decision is pending and `answer` is one to it."""
@@ -185,6 +217,11 @@ class Handshake(Generic[C]):
         if self._bytes > budgets.handshake_bytes or self._messages > budgets.handshake_messages:
             raise PeerMisbehaved(Reason.TOO_MANY_HANDSHAKE_BYTES, f"{self._messages} messages, {self._bytes} bytes")
 
+    def take_budgets(self, predecessor: Handshake[Any]) -> None:
+        """What was spent so far counts here too."""
+        self._bytes = predecessor._bytes
+        self._messages = predecessor._messages
+
     def asks(self, kind: DecisionKind) -> bool:
         """Whether the application takes this decision."""
         decisions = self.config.suspend_for
@@ -224,7 +261,10 @@ class Handshake(Generic[C]):
         return secrets
 
     def complete(
-        self, peer: AuthenticatedPeer | AnonymousPeer, _finished: FinishedValid, receive_protection: Protection
+        self,
+        peer: AuthenticatedPeer | PreSharedKeyPeer | AnonymousPeer,
+        _finished: FinishedValid,
+        receive_protection: Protection,
     ) -> State:
         """Both Finished messages are in the transcript, and here are the proofs: application data may flow."""
         secrets, main_secret, suite = self.application_secrets, self.main_secret, self.suite
@@ -232,17 +272,22 @@ class Handshake(Generic[C]):
             raise InternalError(detail="the key schedule is not complete")
         is_client = self.role is Role.CLIENT
         # A server that issues no tickets has no use for it.
-        resumption = main_secret.resumption_secret(self.transcript.digest()) if self.resumable else None
+        with_psk = isinstance(peer, PreSharedKeyPeer)
+        external = peer.external_identity if isinstance(peer, PreSharedKeyPeer) else None
+        if self.resumable:
+            self.resumption = main_secret.resumption_secret(self.transcript.digest())
         negotiated = Negotiated(
             version=ProtocolVersion.TLS_1_3,
             cipher_suite=suite,
             group=self.group,
-            signature_scheme=peer.signature.scheme if isinstance(peer, AuthenticatedPeer) else None,
+            signature_scheme=self.peer_signature_scheme,
             own_signature_scheme=self.own_signature_scheme,
             own_certificates=() if self.credential is None else self.credential.certificate_chain,
             common_cipher_suites=self.common_cipher_suites,
             alpn=self.alpn,
             server_name=self.server_name,
+            resumed=with_psk and external is None,
+            psk_identity=external,
         )
         post_handshake = PostHandshake(
             role=self.role,
@@ -253,7 +298,7 @@ class Handshake(Generic[C]):
             receive_secret=secrets.server if is_client else secrets.client,
             receive_protection=receive_protection,
             exporter=secrets.exporter,
-            resumption=resumption,
+            origin=self.session_origin(),
         )
         self.outcome = Outcome(negotiated, post_handshake)
         self.reader.change_cipher_spec_allowed = False
@@ -271,10 +316,29 @@ class Handshake(Generic[C]):
     def prepare_to_fail(self) -> None:
         """Before the fatal alert is queued: see to the key that it is sent under."""
 
+    def session_origin(self) -> Callable[[], SessionOrigin] | None:
+        """Makes what the sessions of the tickets that may come have in common; None: they are of no use."""
+        return None
+
     @property
     def verified_path(self) -> tuple[bytes, ...]:
-        """As the verifier found it."""
+        """As the verifier found it, in this handshake or in the one that is resumed."""
+        if isinstance(self.peer, PreSharedKeyPeer):
+            return self.peer.path
         return () if self.peer_certificate is None else self.peer_certificate.path
+
+    @property
+    def peer_signature_scheme(self) -> int | None:
+        """Of the peer's CertificateVerify, in this handshake or in the one that is resumed."""
+        peer = self.peer
+        if isinstance(peer, PreSharedKeyPeer):
+            return peer.signature_scheme
+        return peer.signature.scheme if isinstance(peer, AuthenticatedPeer) else None
+
+    @property
+    def takes_warnings(self) -> bool:
+        """Whether a warning alert may still be one of TLS 1.2, where it does not end the connection."""
+        return self.suite is None and self.config.minimum_version < ProtocolVersion.TLS_1_3
 
     def _log(self, label: str, secret: bytes) -> None:
         if self.config.key_log is not None:
@@ -283,11 +347,13 @@ class Handshake(Generic[C]):
 
 def describe_unexpected(kind: int, state: State) -> str:
     """Which message came, and which could have."""
-    expected = ", ".join(HandshakeType(code).name for code in TRANSITIONS[state]) or "none"
+    expected = ", ".join(_message_name(code) for code in TRANSITIONS[state]) or "none"
     return f"{_message_name(kind)} in {state.name}, where {expected} may come"
 
 
 def _message_name(kind: int) -> str:
+    if kind == CHANGE_CIPHER_SPEC:
+        return "CHANGE_CIPHER_SPEC"
     try:
         return HandshakeType(kind).name
     except ValueError:

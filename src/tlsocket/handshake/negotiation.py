@@ -1,4 +1,6 @@
-"""What a server picks from a client's offer: suite, group, application protocol (RFC 9846 section 4.2.1, RFC 7301).
+"""What a server picks from a client's offer: version, suite, group, application protocol.
+
+RFC 9846 sections 4.2.1 and 4.3.1, RFC 7301. What is different in TLS 1.2 is in `negotiation_tls12`.
 
 Clients of one kind send the same lists again and again, and the answer depends on those lists and the configuration
 only, so it is kept with the configuration (4 us per handshake). The cache is bounded by forgetting everything: a peer
@@ -17,11 +19,13 @@ from tlsocket.config import ClientConfig, ServerConfig
 from tlsocket.crypto.groups import HYBRID_GROUPS
 from tlsocket.crypto.suites import TLS13_SUITES, CipherSuite
 from tlsocket.errors import PeerIncompatible, PeerMisbehaved, Reason
+from tlsocket.messages import ClientHello
 from tlsocket.registry import describe
 from tlsocket.registry.cipher_suites import CipherSuiteCode
 from tlsocket.registry.named_groups import NamedGroup
+from tlsocket.registry.versions import ProtocolVersion
 
-__all__ = ["Choice", "negotiate", "remember", "select_application_protocol"]
+__all__ = ["Choice", "describe_offers", "negotiate", "remember", "select_application_protocol", "select_version"]
 
 T = TypeVar("T")
 
@@ -72,11 +76,11 @@ def _negotiate(
     suite = next((code for code in first if code in second), None)
     if suite is None:
         raise PeerIncompatible(
-            Reason.NO_COMMON_CIPHER_SUITE, _offers(CipherSuiteCode, cipher_suites, config.cipher_suites)
+            Reason.NO_COMMON_CIPHER_SUITE, describe_offers(CipherSuiteCode, cipher_suites, config.cipher_suites)
         )
     common = [group for group in config.groups if group in groups]
     if not common:
-        raise PeerIncompatible(Reason.NO_COMMON_GROUP, _offers(NamedGroup, groups, config.groups))
+        raise PeerIncompatible(Reason.NO_COMMON_GROUP, describe_offers(NamedGroup, groups, config.groups))
     # Of the common groups one with a share, in our order, since that saves a round trip. But a hybrid that we prefer is
     # worth the round trip: what is recorded today would be read when there are quantum computers.
     if common[0] in HYBRID_GROUPS:
@@ -97,7 +101,37 @@ def _check_shares(groups: tuple[int, ...], share_groups: tuple[int, ...]) -> Non
         raise PeerMisbehaved(Reason.KEY_SHARE_ORDER)
 
 
-def _offers(registry: Any, theirs: tuple[int, ...], ours: tuple[int, ...]) -> str:
+def select_version(config: ServerConfig, hello: ClientHello, only: int | None = None) -> int:
+    """The highest version common to both; `only`: that one and no other.
+
+    RFC 9846 section 4.3.1: supported_versions alone counts where it is there, and `legacy_version` where it is not.
+    PeerIncompatible without a common version, and for a client that repeats itself with a lower one without need
+    (RFC 7507 section 3).
+    """
+    offered = hello.extensions.supported_versions
+    highest = config.maximum_version if only is None else only
+    if offered is not None and highest == _TLS_1_3 and _TLS_1_3 in offered:
+        return _TLS_1_3
+    # Appendix E.2: without supported_versions TLS 1.2 is the highest that may be chosen, whatever the field says.
+    offers_tls12 = hello.legacy_version >= _TLS_1_2 if offered is None else _TLS_1_2 in offered
+    if offers_tls12 and only is None and config.minimum_version == _TLS_1_2:
+        if highest > _TLS_1_2 and CipherSuiteCode.TLS_FALLBACK_SCSV in hello.cipher_suites:
+            raise PeerIncompatible(Reason.INAPPROPRIATE_FALLBACK)
+        return _TLS_1_2
+    versions = (hello.legacy_version,) if offered is None else offered
+    raise PeerIncompatible(
+        Reason.UNSUPPORTED_VERSION,
+        describe_offers(ProtocolVersion, versions, config.versions if only is None else (only,)),
+    )
+
+
+_TLS_1_2 = ProtocolVersion.TLS_1_2.value
+_TLS_1_3 = ProtocolVersion.TLS_1_3.value
+
+
+def describe_offers(registry: Any, theirs: tuple[int, ...], ours: tuple[int, ...]) -> str:
+    """Both sides' offers, for an error."""
+
     def names(codes: tuple[int, ...]) -> str:
         return ", ".join(describe(registry, code) for code in codes[:16]) or "nothing"
 

@@ -1,5 +1,7 @@
 """Handshake messages of TLS 1.3, one module each, and `parse`, which reads any of them (RFC 9846 section 4).
 
+Those of TLS 1.2 are in `tlsocket.messages.tls12`.
+
 A message is an inert frozen value with the field names of the RFC; `parse` and `serialize` stand side by side in the
 order of the struct in its docstring. Which message may come when is said in `tlsocket.handshake.transitions`.
 """
@@ -7,7 +9,7 @@ order of the struct in its docstring. Which message may come when is said in `tl
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from tlsocket.errors import InvalidMessage, PeerMisbehaved, Reason
 from tlsocket.messages.certificate import Certificate, CertificateEntry
@@ -34,6 +36,7 @@ __all__ = [
     "DOWNGRADE_TO_TLS_1_1",
     "DOWNGRADE_TO_TLS_1_2",
     "HELLO_RETRY_REQUEST_RANDOM",
+    "PARSERS",
     "Certificate",
     "CertificateEntry",
     "CertificateRequest",
@@ -48,7 +51,10 @@ __all__ = [
     "NewSessionTicket",
     "ServerHello",
     "parse",
+    "parse_with",
 ]
+
+M = TypeVar("M")
 
 Message: TypeAlias = (
     ClientHello
@@ -63,7 +69,7 @@ Message: TypeAlias = (
     | KeyUpdate
 )
 
-_PARSERS: Mapping[int, Callable[[Reader], Message]] = {
+PARSERS: Mapping[int, Callable[[Reader], Message]] = {
     HandshakeType.CLIENT_HELLO: ClientHello.parse,
     HandshakeType.SERVER_HELLO: parse_server_hello,
     HandshakeType.ENCRYPTED_EXTENSIONS: EncryptedExtensions.parse,
@@ -81,11 +87,16 @@ def parse(message: bytes) -> Message:
 
     A type that we have no use for is an UNEXPECTED_MESSAGE: whatever the state, there is none in which it may come.
     """
+    return parse_with(PARSERS, message)
+
+
+def parse_with(parsers: Mapping[int, Callable[[Reader], M]], message: bytes) -> M:
+    """`parse` with the messages of one version."""
     if len(message) < 4:
         raise InvalidMessage(Reason.TRUNCATED_MESSAGE, "Handshake")
     msg_type = message[0]
     length = message[1] << 16 | message[2] << 8 | message[3]
-    parser = _PARSERS.get(msg_type)
+    parser = parsers.get(msg_type)
     if parser is None:
         raise PeerMisbehaved(Reason.UNEXPECTED_MESSAGE, describe(HandshakeType, msg_type))
     excess = len(message) - 4 - length

@@ -24,8 +24,7 @@ from tlsocket.pki.errors import Problem, Refusal, WrongContent
 from tlsocket.pki.keys import KeySource, read_source
 from tlsocket.pki.trust import facts as f
 from tlsocket.pki.trust.algorithms import describe_algorithm, signature_is_right
-from tlsocket.pki.trust.facts import CertificateFacts
-from tlsocket.pki.trust.names import NameKey, name_key
+from tlsocket.pki.trust.facts import CertificateFacts, name_key
 
 if TYPE_CHECKING:
     from tlsocket.pki.ocsp import OCSPAnswers
@@ -149,7 +148,7 @@ class RevocationLists:
 
     def __init__(self, lists: Iterable[RevocationList] = ()) -> None:
         self._lists = tuple({item.der: item for item in lists}.values())
-        self._by_issuer: dict[NameKey, tuple[RevocationList, ...]] = {}
+        self._by_issuer: dict[bytes, tuple[RevocationList, ...]] = {}
         for item in self._lists:
             key = name_key(item.issuer)
             self._by_issuer[key] = (*self._by_issuer.get(key, ()), item)
@@ -194,7 +193,7 @@ class RevocationLists:
 class RevocationCheck:
     """What is asked about the revocation of a path's certificates."""
 
-    __slots__ = ("_answers", "_number_needed", "lists", "whole_chain")
+    __slots__ = ("_answers", "_if_known", "_number_needed", "lists", "whole_chain")
 
     def __init__(
         self,
@@ -203,15 +202,19 @@ class RevocationCheck:
         whole_chain: bool = True,
         answers: OCSPAnswers | None = None,
         number_needed: bool = False,
+        issuers_if_known: bool = False,
     ) -> None:
         """`whole_chain` False asks about the end entity only (`VERIFY_CRL_CHECK_LEAF`).
 
+        With `issuers_if_known` authorities above the end entity are asked about where a list of their issuer, or an
+        answer about them, is there; without one they pass.
         `number_needed` asks for lists that have a number, as the profile `webpki` does.
         """
         self.lists = RevocationLists() if lists is None else lists
         self.whole_chain = whole_chain
         self._answers = answers
         self._number_needed = number_needed
+        self._if_known = issuers_if_known
 
     def problems(self, path: Sequence[CertificateFacts], when: datetime.datetime) -> list[Problem]:
         """What speaks against the path. The anchor is asked about only when it is self-issued, as OpenSSL does."""
@@ -247,7 +250,7 @@ class RevocationCheck:
             entry = item.serials.get(serial)
             if entry is not None:
                 return _revoked(facts, depth, entry.revocation_date_utc, _reason(entry))
-        if usable:
+        if usable or (depth and self._if_known and not faults):
             return None
         subject, name = subject_text(facts.certificate), subject_text(issuer.certificate)
         unknown = f"whether the certificate of {subject} was revoked is not known"

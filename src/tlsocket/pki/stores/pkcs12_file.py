@@ -96,7 +96,7 @@ class Pkcs12Layer:
     def change(self, plan: Plan) -> None:
         """All or nothing: the new file takes the place of the old one."""
         lock = self._path.parent / f".{self._path.name}.lock"
-        with exclusive(str(lock), self.place):
+        with exclusive(str(lock), self.place, self._stamp):
             state, snapshot = self._load()
             changes = plan(snapshot)
             if not changes:
@@ -129,13 +129,7 @@ class Pkcs12Layer:
             state.pending.pop(change.identifier, None)
 
     def _load(self) -> tuple[_State, Snapshot]:
-        try:
-            status = os.stat(self.place)
-            stamp: object = (status.st_ino, status.st_mtime_ns, status.st_size)
-        except FileNotFoundError:
-            stamp = None
-        except OSError as error:
-            raise files.unavailable(self.place, error, "PKCS #12 file") from None
+        stamp = self._stamp()
         known = self._known
         if known is None or known[0] != stamp:
             state = _State() if stamp is None else self._decode(files.read_limited(self.place, _LIMIT))
@@ -143,6 +137,16 @@ class Pkcs12Layer:
             self._known = known
             self._generation += 1
         return known[1], known[2]
+
+    def _stamp(self) -> object:
+        """What changes with the file; None while there is none."""
+        try:
+            status = os.stat(self.place)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise files.unavailable(self.place, error, "PKCS #12 file") from None
+        return status.st_ino, status.st_mtime_ns, status.st_size
 
     def _decode(self, data: bytes) -> _State:
         from tlsocket.pki.formats.pkcs12 import Bag, read_pkcs12

@@ -16,7 +16,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import sleep
 
@@ -31,6 +31,7 @@ __all__ = ["Listing", "NewFile", "TransactionFolder", "cannot_write", "exclusive
 _LOCK, _GENERATION, _JOURNAL = ".lock", ".generation", ".journal"
 _JOURNAL_LIMIT = 64 * 1024 * 1024
 _LOCK_PATIENCE = 30.0
+_QUEUE_PATIENCE = 600.0
 _READ_ATTEMPTS = 400
 _NAME = re.compile(r"[0-9a-f]{64}\.(?:pem|key|pending)|\.[0-9a-f]{1,80}\.[a-z]+\.[0-9a-f]{16}\.tmp")
 
@@ -88,13 +89,13 @@ class TransactionFolder:
         generation = self.generation()
         if generation & 1:
             return None
-        return generation, self._journal_bytes(), self._modified()
+        return generation, self._journal_bytes(), self.modified()
 
     def list(self) -> Listing:
         """The folder at one moment. Raises `StoreBusy` when writers never leave one."""
         for attempt in range(_READ_ATTEMPTS):
             before = self.generation(), self._journal_bytes()
-            modified = self._modified()
+            modified = self.modified()
             try:
                 names = os.listdir(self.path)
             except FileNotFoundError:
@@ -117,8 +118,8 @@ class TransactionFolder:
         except OSError as error:
             raise files.unavailable(os.path.join(self.path, _JOURNAL), error, "store") from None
 
-    def _modified(self) -> int | None:
-        # For files that a person puts there or takes away; our own writers are told by the generation.
+    def modified(self) -> int | None:
+        """When a name in the folder last changed: our own writers are told by the generation, a person by this."""
         try:
             return os.stat(self.path).st_mtime_ns
         except OSError:
@@ -129,7 +130,7 @@ class TransactionFolder:
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the writers' lock; what a dead writer left is finished or swept first."""
-        with exclusive(os.path.join(self.path, _LOCK), self.path):
+        with exclusive(os.path.join(self.path, _LOCK), self.path, self.generation):
             self._recover()
             yield
 
@@ -240,15 +241,18 @@ class TransactionFolder:
 
 
 @contextlib.contextmanager
-def exclusive(path: str, what: str) -> Iterator[None]:
-    """Hold the lock that the file `path` stands for; `what` is what it guards, in messages."""
+def exclusive(path: str, what: str, progress: Callable[[], object]) -> Iterator[None]:
+    """Hold the lock that the file `path` stands for; `what` is what it guards, in messages.
+
+    `progress` gives something that changes whenever a writer gets on: a long queue is waited for, a stuck writer not.
+    """
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
     try:
         descriptor = os.open(path, flags, 0o600)
     except OSError as error:
         raise cannot_write(path, error) from None
     try:
-        _wait_for_lock(descriptor, what)
+        _wait_for_lock(descriptor, what, progress)
         try:
             yield
         finally:
@@ -313,13 +317,19 @@ def _write_all(descriptor: int, data: bytes) -> None:
             position += written
 
 
-def _wait_for_lock(descriptor: int, path: str) -> None:
-    deadline = monotonic() + _LOCK_PATIENCE
+def _wait_for_lock(descriptor: int, path: str, progress: Callable[[], object]) -> None:
+    started = monotonic()
+    deadline = started + _LOCK_PATIENCE
+    seen = progress()
     pause = 0.0005
     while not _try_lock(descriptor):
         if monotonic() > deadline:
+            now = progress()
+            if now != seen and monotonic() < started + _QUEUE_PATIENCE:
+                seen, deadline = now, monotonic() + _LOCK_PATIENCE
+                continue
             raise StoreBusy(
-                f"{path}: another program has been writing to it for {_LOCK_PATIENCE:.0f} seconds",
+                f"{path}: another program has held it for {monotonic() - started:.0f} seconds",
                 "find it (fuser, lsof) and end it, or try again later",
             )
         # Uneven pauses, so that two hundred waiting writers do not knock in step.

@@ -7,6 +7,7 @@ process. Deciding with them is `tlsocket.pki.trust.verifier`'s part.
 
 from __future__ import annotations
 
+import binascii
 import hashlib
 import os
 import warnings
@@ -21,8 +22,7 @@ from tlsocket.pki import der
 from tlsocket.pki.certificates import PARSE_ERRORS, Purpose, certificate_der, pem_certificates
 from tlsocket.pki.errors import FileUnavailable, LoadError, WrongContent
 from tlsocket.pki.keys import KeySource, read_source
-from tlsocket.pki.trust.facts import CertificateFacts, MalformedCertificate, subject_of
-from tlsocket.pki.trust.names import NameKey, name_key
+from tlsocket.pki.trust.facts import CertificateFacts, MalformedCertificate, name_key, subject_of
 
 __all__ = ["PLATFORM_FILES", "PLATFORM_FOLDERS", "AnchorConstraints", "Skipped", "TrustAnchors"]
 
@@ -63,6 +63,29 @@ class AnchorConstraints:
     name_constraints: x509.NameConstraints | None = None
     """Applied as if they stood in its certificate."""
 
+    @property
+    def content(self) -> tuple[str, ...]:
+        """All of it in a form that is the same for equal constraints."""
+        trusted = "all" if self.purposes is None else ",".join(sorted(purpose.value for purpose in self.purposes))
+        rejected = ",".join(sorted(purpose.value for purpose in self.rejected_purposes))
+        names = "" if self.name_constraints is None else self.name_constraints.public_bytes().hex()
+        return trusted, rejected, repr(self.not_after), repr(self.issued_not_after), names
+
+    @classmethod
+    def for_purposes(cls, trusted: Iterable[str] | None, rejected: Iterable[str] = ()) -> AnchorConstraints:
+        """From extended key usages in dotted form, as stores and OpenSSL's TRUSTED CERTIFICATE keep them."""
+        return cls(None if trusted is None else _purposes(trusted), _purposes(rejected))
+
+
+def _purposes(usages: Iterable[str]) -> frozenset[Purpose]:
+    named = frozenset(usages)
+    if "2.5.29.37.0" in named:  # anyExtendedKeyUsage
+        return frozenset(_USAGES.values())
+    return frozenset(purpose for usage, purpose in _USAGES.items() if usage in named)
+
+
+_USAGES = {"1.3.6.1.5.5.7.3.1": Purpose.SERVER, "1.3.6.1.5.5.7.3.2": Purpose.CLIENT}
+
 
 class TrustAnchors:
     """An immutable set of trusted certificates, and of certificates that are distrusted wherever they appear."""
@@ -85,7 +108,7 @@ class TrustAnchors:
         *,
         skipped: Iterable[Skipped] = (),
         origin: str = "",
-        constraints: Mapping[x509.Certificate | bytes, AnchorConstraints] | None = None,
+        constraints: Mapping[x509.Certificate, AnchorConstraints] | Mapping[bytes, AnchorConstraints] | None = None,
         distrusted: Iterable[bytes] = (),
     ) -> None:
         self._by_der: dict[bytes, x509.Certificate | None] = {certificate_der(c): c for c in certificates}
@@ -94,7 +117,7 @@ class TrustAnchors:
         }
         self._facts: dict[bytes, CertificateFacts | None] = {}
         self._index: dict[bytes, tuple[bytes, ...]] | None = None
-        self._keys: dict[NameKey, tuple[bytes, ...]] | None = None
+        self._keys: dict[bytes, tuple[bytes, ...]] | None = None
         self._generation: str | None = None
         self.skipped = tuple(skipped)
         self.origin = origin
@@ -104,9 +127,13 @@ class TrustAnchors:
 
     @classmethod
     def _of_ders(
-        cls, ders: dict[bytes, x509.Certificate | None], skipped: Iterable[Skipped], origin: str
+        cls,
+        ders: dict[bytes, x509.Certificate | None],
+        skipped: Iterable[Skipped],
+        origin: str,
+        constraints: Mapping[x509.Certificate, AnchorConstraints] | Mapping[bytes, AnchorConstraints] | None = None,
     ) -> TrustAnchors:
-        self = cls(skipped=skipped, origin=origin)
+        self = cls(skipped=skipped, origin=origin, constraints=constraints)
         self._by_der = ders
         return self
 
@@ -114,12 +141,12 @@ class TrustAnchors:
     def load(cls, source: KeySource) -> TrustAnchors:
         """From a file, or from its content as bytes or text: PEM, or DER one after the other."""
         data, name = read_source(source, "file of trusted certificates")
-        certificates, skipped = _parse(data, name)
+        certificates, skipped, constraints = _parse(data, name)
         if not certificates:
             why = f" ({skipped[0].why})" if skipped else ""
             problem = f"no trusted certificate in it{why}" if data.strip() else "the file is empty"
             raise WrongContent(name, problem, "give the authority's certificate in PEM ('-----BEGIN CERTIFICATE-----')")
-        return cls._of_ders(certificates, skipped, name)
+        return cls._of_ders(certificates, skipped, name, constraints)
 
     @classmethod
     def load_folder(cls, folder: str | os.PathLike[str]) -> TrustAnchors:
@@ -131,6 +158,7 @@ class TrustAnchors:
             remedy = "check the path of the folder of trusted certificates"
             raise FileUnavailable(str(path), error, remedy) from None
         certificates: dict[bytes, x509.Certificate | None] = {}
+        constraints: dict[bytes, AnchorConstraints] = {}
         skipped: list[Skipped] = []
         for name in names:
             try:
@@ -139,10 +167,11 @@ class TrustAnchors:
                 skipped.append(Skipped(str(path / name), error.problem))
                 continue
             if b"-----BEGIN " in data or data[:1] == b"\x30":
-                found, bad = _parse(data, source)
+                found, bad, said = _parse(data, source)
+                constraints |= said
                 certificates |= found
                 skipped += bad
-        return cls._of_ders(certificates, skipped, str(path))
+        return cls._of_ders(certificates, skipped, str(path), constraints)
 
     @classmethod
     def platform(cls) -> TrustAnchors:
@@ -227,7 +256,7 @@ class TrustAnchors:
         found = self._read(self._names().get(facts.issuer_key, ()))
         return tuple(issuer for issuer in found if issuer.subject != facts.issuer)
 
-    def _names(self) -> dict[NameKey, tuple[bytes, ...]]:
+    def _names(self) -> dict[bytes, tuple[bytes, ...]]:
         keys = self._keys
         if keys is None:
             keys = {}
@@ -259,7 +288,7 @@ class TrustAnchors:
         """A digest of the content: what was verified against one set is not valid for another of a different one."""
         if self._generation is None:
             digests = sorted(hashlib.sha256(data).digest() for data in self._by_der)
-            constraints = sorted((hashlib.sha256(key).digest(), repr(of)) for key, of in self._constraints.items())
+            constraints = sorted((hashlib.sha256(key).digest(), of.content) for key, of in self._constraints.items())
             content = repr((digests, constraints, sorted(self.distrusted)))
             self._generation = hashlib.sha256(content.encode()).hexdigest()
         return self._generation
@@ -269,15 +298,18 @@ _Stamp = tuple[object, ...]
 _platform: tuple[_Stamp, TrustAnchors] | None = None
 
 
-def _parse(data: bytes, source: str) -> tuple[dict[bytes, x509.Certificate | None], list[Skipped]]:
+_Parsed = tuple[dict[bytes, x509.Certificate | None], list[Skipped], dict[bytes, AnchorConstraints]]
+_TRUSTED = b"-----BEGIN TRUSTED CERTIFICATE-----"
+
+
+def _parse(data: bytes, source: str) -> _Parsed:
+    """The certificates, what was left out, and what OpenSSL's TRUSTED CERTIFICATE form says they are trusted for."""
     skipped: list[Skipped] = []
     try:
         encoded = der.elements(data) if data[:1] == b"\x30" else list(pem_certificates(data))
     except der.DerError:
-        return {}, [Skipped(source, "it is cut off or not DER")]
-    if b"-----BEGIN TRUSTED CERTIFICATE-----" in data:
-        # OpenSSL's own form may also say what a certificate is *not* trusted for; ignoring that would be wrong.
-        skipped.append(Skipped(source, "OpenSSL's TRUSTED CERTIFICATE form is not read"))
+        return {}, [Skipped(source, "it is cut off or not DER")], {}
+    constraints = _unpack_trusted(data, source, encoded, skipped) if _TRUSTED in data else {}
     certificates: dict[bytes, x509.Certificate | None] = {}
     with warnings.catch_warnings():
         # Roots with a serial number of zero exist in real stores (RFC 5280 section 4.1.2.2 forbids them).
@@ -287,7 +319,29 @@ def _parse(data: bytes, source: str) -> tuple[dict[bytes, x509.Certificate | Non
                 certificates[item] = x509.load_der_x509_certificate(item)
             except PARSE_ERRORS:
                 skipped.append(Skipped(source, f"certificate number {number} cannot be parsed"))
-    return certificates, skipped
+    return certificates, skipped, constraints
+
+
+def _unpack_trusted(
+    data: bytes, source: str, encoded: list[bytes], skipped: list[Skipped]
+) -> dict[bytes, AnchorConstraints]:
+    """Add the certificates of TRUSTED CERTIFICATE blocks to `encoded`; returns their constraints."""
+    from tlsocket.pki.formats.trusted import split_trusted
+
+    constraints = {}
+    for part in data.split(_TRUSTED)[1:]:
+        body = part.partition(b"-----END TRUSTED CERTIFICATE-----")[0]
+        try:
+            content = binascii.a2b_base64(body.translate(None, b" \t\r\n"), strict_mode=True)
+            certificate, auxiliary = split_trusted(content)
+        except (binascii.Error, der.DerError):
+            # It may say what the certificate is *not* trusted for, so half of it is worse than none.
+            skipped.append(Skipped(source, "a TRUSTED CERTIFICATE block in it cannot be parsed"))
+            continue
+        encoded.append(certificate)
+        if auxiliary.trusted is not None or auxiliary.rejected:
+            constraints[certificate] = AnchorConstraints.for_purposes(auxiliary.trusted, auxiliary.rejected)
+    return constraints
 
 
 def platform_places() -> tuple[list[str], list[str]]:
@@ -324,4 +378,4 @@ def _load_platform() -> TrustAnchors:
             # Law of the tolerant loader: the context is made all the same, and a later refusal tells of this.
             skipped.append(Skipped(place, error.problem))
     looked_at = ", ".join((*files, *folders)) or "the platform (no bundle of certificates found)"
-    return TrustAnchors._of_ders(anchors._by_der, (*anchors.skipped, *skipped), looked_at)
+    return TrustAnchors._of_ders(anchors._by_der, (*anchors.skipped, *skipped), looked_at, anchors._constraints)

@@ -17,7 +17,8 @@ from tlsocket.crypto.certificates import parse_certificate
 from tlsocket.errors import InvalidMessage
 from tlsocket.pki import der as der_
 from tlsocket.pki.certificates import PARSE_ERRORS
-from tlsocket.pki.trust.names import NameKey, name_key
+from tlsocket.pki.names.comparison import issuer_and_subject, normalized_der
+from tlsocket.pki.names.encoding import NameEncodingError
 
 __all__ = [
     "CRL_SIGN",
@@ -32,6 +33,7 @@ __all__ = [
     "clear_cache",
     "dotted",
     "facts_of",
+    "name_key",
     "read_name_constraints",
     "subject_of",
 ]
@@ -232,12 +234,12 @@ class CertificateFacts:
         return self._malformed
 
     @property
-    def issuer_key(self) -> NameKey:
+    def issuer_key(self) -> bytes:
         """The issuer for comparisons by RFC 5280 section 7.1."""
         return name_key(self.issuer)
 
     @property
-    def subject_key(self) -> NameKey:
+    def subject_key(self) -> bytes:
         """The subject for comparisons by RFC 5280 section 7.1."""
         return name_key(self.subject)
 
@@ -315,15 +317,19 @@ def dotted(oid: bytes) -> str:
     return ".".join(str(number) for number in (first, numbers[0] - 40 * first, *numbers[1:]))
 
 
-def subject_of(data: bytes) -> bytes:
-    """The DER of the subject, of a certificate that was parsed before; an empty name if it is none after all."""
+def name_key(name: bytes) -> bytes:
+    """What names equal by RFC 5280 section 7.1 have in common; bytes that are no Name equal only themselves."""
     try:
-        place, _ = _header(data, 0)
-        place, _ = _header(data, place)
-        for _ in range(4 + (data[place] == 0xA0)):  # version, serialNumber, signature, issuer, validity
-            _, place = _header(data, place)
-        return data[place : _header(data, place)[1]]
-    except (IndexError, der_.DerError):
+        return normalized_der(name)
+    except NameEncodingError:
+        return b"\0" + name
+
+
+def subject_of(data: bytes) -> bytes:
+    """The DER of the subject, of a certificate that was parsed before; empty if it is none after all."""
+    try:
+        return issuer_and_subject(data)[1]
+    except NameEncodingError:
         return b""
 
 

@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tlsocket.pki import der
+from tlsocket.pki.names.comparison import is_within, normalized_der
+from tlsocket.pki.names.encoding import NameEncodingError
 from tlsocket.pki.trust.facts import CertificateFacts, GeneralName, MalformedCertificate, NameConstraints
-from tlsocket.pki.trust.names import is_within, name_key
 
 __all__ = ["MAXIMUM_COMPARISONS", "Violation", "constrained_names", "form_problem", "is_dns_name", "show", "violation"]
 
@@ -160,8 +161,8 @@ def _ip(name: bytes, base: bytes, excluding: bool) -> bool:
 
 def _directory(name: bytes, base: bytes, excluding: bool) -> bool:
     try:
-        return is_within(name_key(name), name_key(base))
-    except der.DerError:
+        return is_within(normalized_der(name), normalized_der(base))
+    except NameEncodingError:
         raise _UnsupportedSyntax(53, "a directory name in it cannot be read") from None
 
 

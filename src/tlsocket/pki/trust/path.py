@@ -161,7 +161,7 @@ class Search:
         # Names that are equal without being the same bytes are rare: they come last and only when it comes to that.
         yield from self._anchors.more_issuers_of(current)
         for facts in self._untrusted:
-            if facts.subject != name and facts.der not in self._anchors and _same_name(facts, current):
+            if facts.subject != name and facts.der not in self._anchors and facts.subject_key == current.issuer_key:
                 yield facts
         for source in self._sources:
             yield from source.more_issuers_of(current)
@@ -203,10 +203,3 @@ def identifiers_differ(certificate: CertificateFacts, issuer: CertificateFacts) 
 def is_self_signed(facts: CertificateFacts) -> bool:
     """Whether it looks self-signed: same names, and no key identifier that says otherwise."""
     return facts.self_issued and not identifiers_differ(facts, facts)
-
-
-def _same_name(issuer: CertificateFacts, current: CertificateFacts) -> bool:
-    try:
-        return issuer.subject_key == current.issuer_key
-    except ValueError:
-        return False

@@ -1,0 +1,127 @@
+"""What client and server of TLS 1.2 know alike, and the hand-over to them.
+
+A handshake begins as one of TLS 1.3 (`machine`), since both versions have one ClientHello. When the other one is
+chosen, `Tls12Handshake.adopt` takes what is known so far, and the connection goes on with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Self, TypeVar
+
+from tlsocket import record
+from tlsocket.config import ClientConfig, Role, ServerConfig
+from tlsocket.crypto.suites import Tls12CipherSuite
+from tlsocket.errors import InternalError, PeerMisbehaved, Reason
+from tlsocket.events import HandshakeCompleted, Negotiated
+from tlsocket.handshake.machine import Handshake, Outcome
+from tlsocket.handshake.post_handshake import Tls12PostHandshake
+from tlsocket.handshake.proofs import AnonymousPeer, AuthenticatedPeer, FinishedValid
+from tlsocket.handshake.states import State
+from tlsocket.key_schedule import keylog
+from tlsocket.key_schedule.tls12 import KeyBlock, MainSecret12
+from tlsocket.messages import tls12
+from tlsocket.registry.versions import ProtocolVersion
+from tlsocket.transcript import KeepingTranscript
+from tlsocket.wire import Reader
+
+__all__ = ["Tls12Handshake"]
+
+C = TypeVar("C", ClientConfig, ServerConfig)
+
+
+class Tls12Handshake(Handshake[C]):
+    """What both roles keep until a handshake of TLS 1.2 is over."""
+
+    __slots__ = ("extended", "key_block", "main_secret12", "server_random", "tls12_suite", "tls_unique")
+
+    transcript: KeepingTranscript
+    server_random: bytes
+    extended: bool
+    """Whether both sides do the extended main secret (RFC 7627)."""
+    tls12_suite: Tls12CipherSuite | None
+    main_secret12: MainSecret12 | None
+    key_block: KeyBlock | None
+    tls_unique: bytes
+    """The client's Finished, which comes first in a full handshake (RFC 5929 section 3.1)."""
+
+    version: ClassVar[int] = ProtocolVersion.TLS_1_2.value
+    parsers: ClassVar[Mapping[int, Callable[[Reader], Any]]] = tls12.PARSERS
+
+    @classmethod
+    def adopt(cls, predecessor: Handshake[C]) -> Self:
+        """The handshake that goes on where `predecessor` stops, from now on its successor."""
+        reader = predecessor.reader
+        if reader.change_cipher_specs:
+            # RFC 9846 section 5 has it dropped until the version is known; in TLS 1.2 it came before its time.
+            raise PeerMisbehaved(Reason.UNEXPECTED_CHANGE_CIPHER_SPEC, "before the version was known")
+        reader.change_cipher_spec_allowed = False
+        reader.change_cipher_spec_reported = True
+        hs = cls(predecessor.config, reader, predecessor.writer, predecessor.on_event, predecessor.server_name)
+        hs.transcript = KeepingTranscript.of(predecessor.transcript)
+        hs.client_random = predecessor.client_random
+        hs.server_random = b""
+        hs.extended = False
+        hs.tls12_suite = None
+        hs.main_secret12 = None
+        hs.key_block = None
+        hs.tls_unique = b""
+        hs.take_budgets(predecessor)
+        predecessor.successor = hs
+        return hs
+
+    @property
+    def takes_warnings(self) -> bool:
+        """In TLS 1.2 a warning alert does not end the connection (RFC 5246 section 7.2)."""
+        return True
+
+    def derive_main_secret(self, preliminary_secret: bytes) -> None:
+        """The main secret and the keys, once ClientKeyExchange is in the transcript (RFC 5246 section 8.1)."""
+        suite = self.tls12_suite
+        if suite is None:
+            raise InternalError(detail="no cipher suite")
+        secret = MainSecret12.derive(
+            suite,
+            preliminary_secret,
+            self.client_random,
+            self.server_random,
+            self.transcript.digest() if self.extended else None,
+        )
+        self.main_secret12 = secret
+        self.key_block = secret.key_block()
+        if self.config.key_log is not None:
+            self._log(keylog.CLIENT_RANDOM, secret.secret)
+
+    def change_receive_key(self) -> None:
+        """The peer's change_cipher_spec came: everything after it is under its key."""
+        if self.key_block is None:
+            raise InternalError(detail="no keys")
+        key = self.key_block.server if self.role is Role.CLIENT else self.key_block.client
+        self.reader.set_key(record.protection_for_tls12(key))
+        self.reader.change_cipher_spec_reported = False
+
+    def complete_tls12(self, peer: AuthenticatedPeer | AnonymousPeer, _finished: FinishedValid) -> State:
+        """Both Finished messages were exchanged, and here are the proofs: application data may flow."""
+        suite, secret = self.tls12_suite, self.main_secret12
+        if suite is None or secret is None:
+            raise InternalError(detail="the key schedule is not complete")
+        negotiated = Negotiated(
+            version=ProtocolVersion.TLS_1_2,
+            cipher_suite=suite,
+            group=self.group,
+            signature_scheme=peer.signature.scheme if isinstance(peer, AuthenticatedPeer) else None,
+            own_signature_scheme=self.own_signature_scheme,
+            own_certificates=() if self.credential is None else self.credential.certificate_chain,
+            common_cipher_suites=self.common_cipher_suites,
+            alpn=self.alpn,
+            server_name=self.server_name,
+        )
+        post_handshake = Tls12PostHandshake(
+            role=self.role, exporter=secret, tls_unique=self.tls_unique if secret.extended else None
+        )
+        self.outcome = Outcome(negotiated, post_handshake)
+        self.reader.open_application()
+        self.writer.open_application()
+        if self.on_event is not None:
+            self.on_event(HandshakeCompleted(self.role, negotiated))
+        return self.connected_state

@@ -1,0 +1,121 @@
+"""What a server of TLS 1.2 picks from a client's offer: suite, group and certificate, which hang together.
+
+In TLS 1.2 the cipher suite names the kind of certificate (RFC 5246 section 7.4.2), so a suite is chosen with a
+credential that fits it. As in `negotiation`, the answer is kept with the configuration. Not here: the version, which is
+chosen before, and the application protocol, which has the rules of TLS 1.3.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tlsocket.config import Credential, ServerConfig
+from tlsocket.crypto.certificates import curve_of
+from tlsocket.crypto.suites import TLS12_SUITES, Tls12CipherSuite
+from tlsocket.errors import PeerIncompatible, Reason
+from tlsocket.handshake.credentials import acceptable_schemes, best, candidates_for, no_scheme, scheme_for
+from tlsocket.handshake.negotiation import describe_offers, remember
+from tlsocket.messages import ClientHello
+from tlsocket.registry.cipher_suites import CipherSuiteCode
+from tlsocket.registry.named_groups import NamedGroup
+
+__all__ = ["TLS12_GROUPS", "Tls12Choice", "negotiate_tls12"]
+
+TLS12_GROUPS = frozenset(
+    int(group)
+    for group in (
+        NamedGroup.SECP256R1,
+        NamedGroup.SECP384R1,
+        NamedGroup.SECP521R1,
+        NamedGroup.X25519,
+        NamedGroup.X448,
+    )
+)
+"""The groups of RFC 8422: hybrids are for TLS 1.3 only."""
+
+# RFC 8422 section 4: a client may leave supported_groups out, and the server is free to choose.
+_WITHOUT_GROUPS = (int(NamedGroup.SECP256R1),)
+
+
+@dataclass(frozen=True, slots=True)
+class Tls12Choice:
+    """A server's choice."""
+
+    cipher_suite: Tls12CipherSuite
+    group: int
+    credential: Credential
+    signature_scheme: int
+    common_cipher_suites: tuple[int, ...]
+    """What both sides support, in the client's order."""
+
+
+def negotiate_tls12(config: ServerConfig, hello: ClientHello, decided: Credential | None) -> Tls12Choice:
+    """Pick from a ClientHello; `decided` is the credential that the application chose, if it did."""
+    extensions = hello.extensions
+    key = (
+        "tls12",
+        hello.cipher_suites,
+        extensions.supported_groups,
+        extensions.server_name,
+        extensions.signature_algorithms,
+        extensions.signature_algorithms_cert,
+        extensions.certificate_authorities,
+        decided,
+    )
+    return remember(config, key, lambda: _negotiate(config, hello, decided))
+
+
+def _negotiate(config: ServerConfig, hello: ClientHello, decided: Credential | None) -> Tls12Choice:
+    theirs, ours = hello.cipher_suites, config.tls12_cipher_suites
+    common = tuple(code for code in theirs if code in ours)
+    if not common:
+        raise PeerIncompatible(Reason.NO_COMMON_CIPHER_SUITE, describe_offers(CipherSuiteCode, theirs, ours))
+    group = _group(config, hello)
+    schemes = hello.extensions.signature_algorithms
+    if schemes is None:
+        # RFC 5246 section 7.4.1.4.1 would have it mean SHA-1, which RFC 9155 forbids.
+        raise PeerIncompatible(Reason.NO_COMMON_SIGNATURE_SCHEME, "they name none, which stands for SHA-1")
+    suites = [TLS12_SUITES[c] for c in (ours if config.prefer_server_order else common) if c in common]
+    groups = candidates_for(config, hello.extensions.server_name) if decided is None else ([decided],)
+    for candidates in groups:
+        for suite in suites:
+            found = _credential(config, hello, schemes, [c for c in candidates if c.kind is suite.authentication])
+            if found is not None:
+                return Tls12Choice(suite, group, *found, common)
+    usable_schemes = acceptable_schemes(config, schemes)
+    if decided is not None and scheme_for(decided, usable_schemes, usable_schemes, tls12=True) is None:
+        raise PeerIncompatible(Reason.NO_COMMON_SIGNATURE_SCHEME, "the chosen credential cannot sign for this client")
+    usable = [c for c in config.credentials if any(c.kind is suite.authentication for suite in suites)]
+    if usable or not config.credentials:
+        raise no_scheme(config.credentials, schemes)
+    kinds = ", ".join(sorted({credential.kind.name for credential in config.credentials}))
+    raise PeerIncompatible(
+        Reason.NO_COMMON_CIPHER_SUITE,
+        f"our certificates are for suites with {kinds}; {describe_offers(CipherSuiteCode, theirs, ours)}",
+    )
+
+
+def _group(config: ServerConfig, hello: ClientHello) -> int:
+    offered = hello.extensions.supported_groups or _WITHOUT_GROUPS
+    group = next((group for group in config.groups if group in TLS12_GROUPS and group in offered), None)
+    if group is None:
+        raise PeerIncompatible(Reason.NO_COMMON_GROUP, describe_offers(NamedGroup, offered, config.groups))
+    return group
+
+
+def _credential(
+    config: ServerConfig, hello: ClientHello, schemes: tuple[int, ...], candidates: list[Credential]
+) -> tuple[Credential, int] | None:
+    extensions = hello.extensions
+    groups = extensions.supported_groups
+    # RFC 8422 section 5.1.1: the client's groups limit the curve of an ECDSA certificate too.
+    fitting = [c for c in candidates if groups is None or curve_of(c.signer.public_key()) in (None, *groups)]
+    usable = acceptable_schemes(config, schemes)
+    return best(
+        fitting,
+        usable,
+        usable,
+        extensions.signature_algorithms_cert or schemes,
+        extensions.certificate_authorities or (),
+        tls12=True,
+    )
