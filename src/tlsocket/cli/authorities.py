@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-from cryptography import x509
 
+from tlsocket import clock
 from tlsocket.cli.output import CommandError
 from tlsocket.cli.passwords import Passwords
 from tlsocket.pki.authority import CertificateAuthority, Issued, LedgerEntry
-from tlsocket.pki.certificates import PARSE_ERRORS, describe_certificate, printable
-from tlsocket.pki.description import certificate_values
+from tlsocket.pki.certificates import describe_certificate
 from tlsocket.pki.stores.errors import AmbiguousEntry, EntryNotFound
 from tlsocket.pki.stores.locations import OpenMode, StoreLocation, StoreName
 from tlsocket.pki.stores.store import CertificateStore
@@ -74,7 +73,7 @@ def keep_trusted(authority: CertificateAuthority, location: StoreLocation) -> st
     return name.value
 
 
-def certificates_of(issued: Issued, *, chain: bool) -> tuple[x509.Certificate, ...]:
+def certificates_of(issued: Issued, *, chain: bool) -> tuple[Any, ...]:
     """What is written of an issued certificate."""
     return issued.chain if chain else (issued.certificate,)
 
@@ -89,14 +88,8 @@ def ledger_entry(authority: CertificateAuthority, text: str, location: StoreLoca
     digits = text.replace(":", "").removeprefix("0x").lower()
     if len(digits) >= 8 and not set(digits) - set("0123456789abcdef"):
         return authority.entry(text)
-    entries = authority.entries()
-    wanted = text.lower()
-    found = [entry for entry in entries if wanted in _names(entry)]
-    if not found:
-        found = _by_friendly_name(authority, entries, text, location)
+    found = authority.entries_named(text) or _by_friendly_name(authority, text, location)
     if len(found) > 1:
-        from tlsocket import clock
-
         valid = [entry for entry in found if entry.state(clock.now()).value == "valid"]
         found = valid or found
     if len(found) == 1:
@@ -114,24 +107,8 @@ def ledger_entry(authority: CertificateAuthority, text: str, location: StoreLoca
     )
 
 
-def _names(entry: LedgerEntry) -> set[str]:
-    try:
-        certificate = entry.certificate
-        names = {name.partition(":")[2].lower() for name in certificate_values(certificate)["names"]}
-        common = certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
-        return names | {printable(str(attribute.value)).lower() for attribute in common}
-    except PARSE_ERRORS:
-        return set()
-
-
-def _by_friendly_name(
-    authority: CertificateAuthority, entries: list[LedgerEntry], text: str, location: StoreLocation
-) -> list[LedgerEntry]:
-    if location.kind == "memory":
-        return []
-    known = {entry.thumbprint: entry for entry in entries}
+def _by_friendly_name(authority: CertificateAuthority, text: str, location: StoreLocation) -> list[LedgerEntry]:
+    known = {entry.thumbprint: entry for entry in authority.entries()}
     with CertificateStore(StoreName.MY, location, OpenMode.READ_ONLY) as store:
         named = [entry.thumbprint for entry in store if entry.friendly_name.lower() == text.lower()]
     return [known[thumbprint] for thumbprint in named if thumbprint in known]
-
-

@@ -9,9 +9,6 @@ import datetime
 import sys
 
 import click
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from tlsocket import clock
 from tlsocket.cli.authorities import (
@@ -51,31 +48,35 @@ from tlsocket.cli.words import (
     subject_option,
 )
 from tlsocket.pki.alternative_names import SubjectAlternativeNames
-from tlsocket.pki.authority import PROFILES, CertificateAuthority, Issued, LedgerEntry
+from tlsocket.pki.authority import PROFILES, REVOCATION_REASONS, CertificateAuthority, Issued, LedgerEntry
 from tlsocket.pki.certificates import subject_text
 from tlsocket.pki.description import certificate_words, crl_values
 from tlsocket.pki.files import read_limited
-from tlsocket.pki.formats.writing import pem
+from tlsocket.pki.formats.writing import pem, revocation_list_pem
 from tlsocket.pki.names import DistinguishedName
 from tlsocket.pki.requests import CertificateRequest
 from tlsocket.pki.stores.locations import StoreLocation
 
 __all__ = ["ca"]
 
-RELEASE = x509.ReasonFlags.remove_from_crl.value
-REASONS = [flag.value for flag in x509.ReasonFlags]
-"""Those of RFC 5280 section 5.3.1; removeFromCRL takes a certificateHold back."""
+RELEASE = "removeFromCRL"
+"""RFC 5280 section 5.3.1: takes a certificateHold back."""
 
 _MAXIMUM_OCSP_REQUEST = 1 << 16
 _WANTED = {
-    frozenset({ExtendedKeyUsageOID.SERVER_AUTH}): "server",
-    frozenset({ExtendedKeyUsageOID.CLIENT_AUTH}): "client",
-    frozenset({ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH}): "both",
-    frozenset({ExtendedKeyUsageOID.CODE_SIGNING}): "code-signing",
+    frozenset({"serverAuth"}): "server",
+    frozenset({"clientAuth"}): "client",
+    frozenset({"serverAuth", "clientAuth"}): "both",
+    frozenset({"codeSigning"}): "code-signing",
 }
 
 
-@click.group()
+@click.group(
+    epilog=examples(
+        "tlsocket ca create home --subject 'CN=Home authority'",
+        "tlsocket ca issue web.csr --ca home -o web.pem",
+    )
+)
 def ca() -> None:
     """An authority of your own: issue, renew and revoke certificates."""
 
@@ -133,7 +134,10 @@ def create(
                 return DONE
             say(f"authority {name} in {made.path}", output=output)
             say_words(certificate_words(made.certificate, now()), output=output)
-            say(f"  its certificate is in {store} of {location}: what it issues is trusted there", output=output)
+            why = (
+                "what it issues is trusted there" if store == "ROOT" else "chains of what it issues are completed there"
+            )
+            say(f"  its certificate is in {store} of {location}: {why}", output=output)
             if password is None:
                 say("  its key is not encrypted (--password-file): the folder keeps others out", output=output)
     finally:
@@ -236,7 +240,7 @@ def renew(
 @click.option(
     "--reason",
     required=True,
-    type=click.Choice(REASONS, case_sensitive=False),
+    type=click.Choice([*REVOCATION_REASONS, RELEASE], case_sensitive=False),
     help="Why; removeFromCRL takes a certificateHold back.",
 )
 @location_option
@@ -284,7 +288,7 @@ def crl(
     refuse_to_overwrite(output, force)
     with open_authority(authority, location, passwords) as issuer:
         made = issuer.crl()
-    write_output(output, made.public_bytes(Encoding.PEM), force=force)
+    write_output(output, revocation_list_pem(made), force=force)
     values = crl_values(made)
     if as_json and output not in (None, "-"):
         emit_json("crl", [plain(values)])
@@ -353,7 +357,7 @@ def list_(authority: str | None, location: StoreLocation, as_json: bool) -> int:
     if not entries:
         say(f"the authority {authority} has issued nothing yet")
         return DONE
-    rows = table("thumbprint", "subject", "profile", "expires", "state", wrap=("subject", "state"))
+    rows = table("thumbprint", "subject", "profile", "expires", "state")
     for entry in entries:
         state = entry.state(clock.now()).value
         reason = "" if entry.reason is None else f" ({entry.reason.value})"
@@ -372,7 +376,7 @@ def _list_authorities(location: StoreLocation, as_json: bool) -> int:
     folder = authorities_folder(location)
     names = CertificateAuthority.names(folder)
     items = []
-    rows = table("name", "subject", "expires", "issued", wrap=("subject",))
+    rows = table("name", "subject", "expires", "issued")
     for name in names:
         with CertificateAuthority.open(folder, name) as found:
             items.append(_authority_item(found))
@@ -389,11 +393,7 @@ def _list_authorities(location: StoreLocation, as_json: bool) -> int:
 
 def _profile_of(request: CertificateRequest) -> str:
     """What the request asks for, as far as that is a matter of course; an authority's certificate never is."""
-    try:
-        usages = request.csr.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-    except x509.ExtensionNotFound:
-        return "server"
-    return _WANTED.get(frozenset(usages), "server")
+    return _WANTED.get(frozenset(request.extended_key_usage), "server")
 
 
 def _hand_out(issued: Issued, profile: str, chain: bool, output: str | None, force: bool, as_json: bool) -> None:

@@ -48,6 +48,7 @@ __all__ = [
     "json_option",
     "location_option",
     "output_option",
+    "own_stores",
     "parse_location",
     "password_option",
     "print_table",
@@ -232,9 +233,7 @@ def authorities_in(stores: StoreAccess, name: str) -> bytes:
     """
     from tlsocket.pki.certificates import certificate_der
 
-    location = stores.location
-    places = [location, StoreLocation.LOCAL_MACHINE] if location.kind == "user" else [location]
-    opened = [StoreAccess(store_name(name), place, stores.passwords).open(inherit=False) for place in places]
+    opened = own_stores(stores, name)
     found = [certificate_der(certificate) for store in opened for certificate in store.anchors()]
     if not found:
         raise RefusedError(
@@ -242,6 +241,13 @@ def authorities_in(stores: StoreAccess, name: str) -> bytes:
             f"add one: tlsocket store add FILE --store {store_name(name)}"
         )
     return b"".join(dict.fromkeys(found))
+
+
+def own_stores(stores: StoreAccess, name: str) -> list[CertificateStore]:
+    """A store without what the system has beneath it: the user's and the machine's."""
+    location = stores.location
+    places = [location, StoreLocation.LOCAL_MACHINE] if location.kind == "user" else [location]
+    return [StoreAccess(store_name(name), place, stores.passwords).open(inherit=False) for place in places]
 
 
 def _now() -> datetime.datetime:

@@ -22,6 +22,7 @@ from tlsocket.cli.chain import chain_lines, owner
 from tlsocket.cli.common import StoreAccess, check_credential_options, entry_option
 from tlsocket.cli.narration import explain
 from tlsocket.cli.output import DONE, CommandError, RefusedError, common, console, examples
+from tlsocket.cli.peers import trust_root, verify_with
 from tlsocket.cli.starttls import PORTS, PROTOCOLS, upgrade
 from tlsocket.cli.transcript import Transcript
 from tlsocket.pki.certificates import printable
@@ -45,9 +46,14 @@ def client_context(
     key: str | None,
     keylog: str | None,
     entry: StoreEntry | None = None,
+    stores: StoreAccess | None = None,
 ) -> ssl.SSLContext:
     """The context that the options describe."""
     context: ssl.SSLContext = ssl.create_default_context(cafile=cafile)
+    if stores is not None:
+        if cafile is None and not insecure:
+            trust_root(context, stores)
+        verify_with(context, stores.location)
     if insecure:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -69,7 +75,7 @@ def client_context(
     )
 )
 @click.argument("target", metavar="HOST[:443]", callback=lambda ctx, param, value: parse_address(value, 0))
-@click.option("--cafile", metavar="FILE", help="Trust these authorities instead of the platform's.")
+@click.option("--cafile", metavar="FILE", help="Trust these authorities instead of the platform's and those in ROOT.")
 @click.option("--insecure", is_flag=True, help="Do not verify the certificate. It is shown all the same.")
 @click.option("--servername", metavar="NAME", help="Ask for and verify this name instead of HOST.")
 @click.option("--alpn", metavar="LIST", help="Application protocols to offer, comma-separated.")
@@ -100,7 +106,7 @@ def connect(
     """
     check_credential_options(cert, key, entry)
     context = client_context(
-        cafile, insecure, alpn, cert, key, keylog, None if entry is None else stores.find(entry)[1]
+        cafile, insecure, alpn, cert, key, keylog, None if entry is None else stores.find(entry)[1], stores
     )
     address = target[0], target[1] or (PORTS[starttls] if starttls else 443)
     seen = Observer(Transcript(report).on_event if trace else None)

@@ -47,7 +47,12 @@ from tlsocket.pki.stores.store import CertificateStore
 __all__ = ["read_request", "request"]
 
 
-@click.group()
+@click.group(
+    epilog=examples(
+        "tlsocket request new --subject CN=localhost --san dns:localhost -o web.csr",
+        "tlsocket request show web.csr",
+    )
+)
 def request() -> None:
     """Ask for a certificate: make a request for an authority, look at one."""
 
@@ -69,7 +74,9 @@ def request() -> None:
     help="What the certificate is for.",
 )
 @click.option("--ca", "authority", metavar="NAME", help="Have our own authority issue it at once, into MY.")
-@click.option("--with-key", is_flag=True, help="With --ca: the private key goes into the output too, for other programs.")
+@click.option(
+    "--with-key", is_flag=True, help="With --ca: the private key goes into the output too, for other programs."
+)
 @output_option
 @force_option
 @location_option
@@ -96,7 +103,9 @@ def new(
     put into MY, and the output is the certificate with its chain instead of the request.
     """
     if with_key and authority is None:
-        raise click.UsageError("--with-key needs --ca: the key of a request stays in the store until its certificate comes")
+        raise click.UsageError(
+            "--with-key needs --ca: the key of a request stays in the store until its certificate comes"
+        )
     if as_json and output in (None, "-"):
         raise click.UsageError("--json and the output cannot both be standard output: give -o FILE")
     refuse_to_overwrite(output, force)
@@ -196,5 +205,3 @@ def show(file: str, as_json: bool) -> int:
         say(f"request in {printable(file)}")
         say_words(request_words(found))
     return DONE if values["signature_valid"] else REFUSED
-
-

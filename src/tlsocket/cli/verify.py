@@ -91,7 +91,9 @@ def _store(context: click.Context, parameter: click.Parameter, value: str | None
 )
 @click.argument("file", metavar="FILE")
 @click.option("--host", metavar="N", help="The server's name or address that the certificate has to be valid for.")
-@click.option("--profile", type=click.Choice(sorted(PROFILES)), default="strict", show_default=True, help="Which rules.")
+@click.option(
+    "--profile", type=click.Choice(sorted(PROFILES)), default="strict", show_default=True, help="Which rules."
+)
 @click.option(
     "--purpose", type=click.Choice(["server", "client"]), default="server", show_default=True, help="Used by whom."
 )

@@ -21,7 +21,17 @@ from tlsocket.pki.description import certificate_values
 from tlsocket.pki.keys import KEY_KINDS
 from tlsocket.pki.names import Dialect, DistinguishedName, NameSyntaxError
 
-__all__ = ["certificate_json", "key_option", "now", "plain", "refuse_to_overwrite", "say", "say_words", "sans_option", "subject_option"]
+__all__ = [
+    "certificate_json",
+    "key_option",
+    "now",
+    "plain",
+    "refuse_to_overwrite",
+    "say",
+    "say_words",
+    "sans_option",
+    "subject_option",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -98,14 +108,10 @@ def _subject(context: click.Context, parameter: click.Parameter, value: str | No
 
 def sans_option(text: str) -> Callable[[F], F]:
     """`--san`, as the argument `sans` (`SubjectAlternativeNames`; None where it was not given)."""
-    return click.option(
-        "--san", "sans", metavar="dns:X,ip:Y,email:Z", multiple=True, callback=_sans, help=text
-    )
+    return click.option("--san", "sans", metavar="dns:X,ip:Y,email:Z", multiple=True, callback=_sans, help=text)
 
 
-def _sans(
-    context: click.Context, parameter: click.Parameter, value: tuple[str, ...]
-) -> SubjectAlternativeNames | None:
+def _sans(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> SubjectAlternativeNames | None:
     try:
         parsed = [SubjectAlternativeNames.parse(text) for text in value]
     except NameSyntaxError as error:

@@ -390,5 +390,3 @@ def _span(span: datetime.timedelta) -> str:
 
 def _printable(pairs: Words) -> Words:
     return [(heading, printable(text)) for heading, text in pairs if text]
-
-

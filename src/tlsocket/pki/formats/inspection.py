@@ -20,7 +20,7 @@ from cryptography.utils import CryptographyDeprecationWarning
 
 from tlsocket.pki import der
 from tlsocket.pki.certificates import PARSE_ERRORS
-from tlsocket.pki.errors import LoadError, PasswordRequired, WrongContent
+from tlsocket.pki.errors import LoadError, PasswordRequired, UnsupportedKey, WrongContent, WrongPassword
 from tlsocket.pki.formats.pkcs12 import is_pkcs12
 from tlsocket.pki.formats.reading import MAXIMUM_ITEMS, pem_blocks, read_contents
 from tlsocket.pki.keys import Password, load_private_key
@@ -28,7 +28,14 @@ from tlsocket.pki.requests import CertificateRequest
 
 __all__ = ["Finding", "Kind", "inspect"]
 
-_READ_BY_CONTENTS = (b"CERTIFICATE", b"X509 CERTIFICATE", b"TRUSTED CERTIFICATE", b"PKCS7", b"PKCS #7 SIGNED DATA", b"CMS")
+_READ_BY_CONTENTS = (
+    b"CERTIFICATE",
+    b"X509 CERTIFICATE",
+    b"TRUSTED CERTIFICATE",
+    b"PKCS7",
+    b"PKCS #7 SIGNED DATA",
+    b"CMS",
+)
 _REQUESTS = (b"CERTIFICATE REQUEST", b"NEW CERTIFICATE REQUEST")
 _LISTS = (b"X509 CRL", b"CRL")
 
@@ -99,7 +106,7 @@ def _inspect_block(
         if not whole:
             yield Finding(Kind.UNREADABLE, problem=f"block number {number} ({name}) is cut off")
         elif label.endswith(b"PRIVATE KEY"):
-            yield _private_key(whole, password)
+            yield _private_key(whole, source, password)
         elif label in _READ_BY_CONTENTS:
             yield from _contents(whole, source, None)
         elif label in _REQUESTS:
@@ -110,9 +117,7 @@ def _inspect_block(
             yield Finding(Kind.PUBLIC_KEY, serialization.load_pem_public_key(whole))
         else:
             yield Finding(Kind.UNREADABLE, problem=f"block number {number} is of a kind that is not shown: {name}")
-    except PARSE_ERRORS as error:
-        if isinstance(error, LoadError) and not isinstance(error, WrongContent):
-            raise
+    except PARSE_ERRORS:
         yield Finding(Kind.UNREADABLE, problem=f"block number {number} ({name}) cannot be parsed")
 
 
@@ -127,7 +132,7 @@ def _inspect_der(data: bytes, source: str, password: Password) -> Iterator[Findi
             continue
         return
     if _is_private_key(data):
-        yield _private_key(data, password)
+        yield _private_key(data, source, password)
         return
     yield from _contents(data, source, None)
 
@@ -137,11 +142,11 @@ def _contents(data: bytes, source: str, password: Password) -> Iterator[Finding]
     try:
         contents = read_contents(data, password, keys=is_pkcs12(data))
     except WrongContent as error:
-        yield Finding(Kind.UNREADABLE, problem=error.problem.partition(": ")[2] or error.problem)
+        yield Finding(Kind.UNREADABLE, problem=_without_source(error))
         return
     except LoadError as error:
         # The bytes have no name; the file does.
-        raise type(error)(source, error.problem.partition(": ")[2], error.remedy) from None
+        raise type(error)(source, _without_source(error), error.remedy) from None
     for item in contents.items:
         yield Finding(Kind.CERTIFICATE, item.certificate, item.friendly_name, item.key is not None)
     for key in contents.keys:
@@ -150,11 +155,20 @@ def _contents(data: bytes, source: str, password: Password) -> Iterator[Finding]
         yield Finding(Kind.UNREADABLE, problem=skipped.why)
 
 
-def _private_key(data: bytes, password: Password) -> Finding:
+def _private_key(data: bytes, source: str, password: Password) -> Finding:
     try:
         return Finding(Kind.PRIVATE_KEY, load_private_key(data, password).public_key())
     except PasswordRequired:
         return Finding(Kind.PRIVATE_KEY, problem="it is encrypted, and there is no password to look into it")
+    except (UnsupportedKey, WrongContent) as error:
+        return Finding(Kind.UNREADABLE, problem=_without_source(error))
+    except WrongPassword as error:
+        raise WrongPassword(source, _without_source(error), error.remedy) from None
+
+
+def _without_source(error: LoadError) -> str:
+    """The problem alone: the bytes have no name of their own."""
+    return error.problem.removeprefix(f"{error.source}: ")
 
 
 def _request(data: bytes) -> Finding:
@@ -182,5 +196,3 @@ def _is_private_key(data: bytes) -> bool:
     except der.DerError:
         return False
     return bool(parts) and (parts[0][:1] == b"\x02" or (len(parts) == 2 and parts[1][:1] == b"\x04"))
-
-
