@@ -18,7 +18,6 @@ from typing import Any
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from tlsocket.pki import der
@@ -54,16 +53,18 @@ PARSE_ERRORS = (
     ValueError,
     TypeError,
     OverflowError,
+    # A number that it does not know in the TLS feature extension (RFC 7633).
+    KeyError,
     UnsupportedAlgorithm,
     x509.DuplicateExtension,
     x509.InvalidVersion,
     x509.UnsupportedGeneralNameType,
-    CryptographyDeprecationWarning,
+    UserWarning,
 )
 """What `cryptography` raises when a field of a hostile certificate is looked at; it parses lazily.
 
-Its warning (of a serial number that RFC 5280 section 4.1.2.2 forbids) is among them because a program may run with
-warnings turned into errors.
+Its warnings (of a serial number that RFC 5280 section 4.1.2.2 forbids, of a name that is too long) are among them
+because a program may run with warnings turned into errors.
 """
 
 _CERTIFICATE_LABELS = frozenset({b"CERTIFICATE", b"X509 CERTIFICATE"})
