@@ -1,4 +1,4 @@
-"""MISSION rows 2, 3, 7 and 15: from nothing to mutual TLS with the commands of the page, and out again by revocation."""
+"""MISSION rows 2, 3, 7, 15: from nothing to mutual TLS with the commands of the page, and out again by revocation."""
 
 from __future__ import annotations
 
