@@ -23,6 +23,7 @@ PACKAGES = {
     "certtool": "gnutls-bin",
     "ocsptool": "gnutls-bin",
     "strace": "strace",
+    "keytool": "default-jre-headless",
     "curl": "curl",
     "nginx": "nginx-light",
     "nghttp": "nghttp2-client",

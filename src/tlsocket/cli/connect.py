@@ -19,11 +19,14 @@ import tlsocket as ssl
 from tlsocket import events
 from tlsocket.cli.addresses import Address, format_address, parse_address
 from tlsocket.cli.chain import chain_lines, owner
+from tlsocket.cli.common import StoreAccess, check_credential_options, entry_option
 from tlsocket.cli.narration import explain
 from tlsocket.cli.output import DONE, CommandError, RefusedError, common, console, examples
+from tlsocket.cli.peers import trust_root, verify_with
 from tlsocket.cli.starttls import PORTS, PROTOCOLS, upgrade
 from tlsocket.cli.transcript import Transcript
 from tlsocket.pki.certificates import printable
+from tlsocket.pki.stores.entry import StoreEntry
 from tlsocket.registry import NamedGroup, ProtocolVersion, SignatureScheme, describe
 
 __all__ = ["connect"]
@@ -36,10 +39,21 @@ BLOCK = 1 << 17
 
 
 def client_context(
-    cafile: str | None, insecure: bool, alpn: str | None, cert: str | None, key: str | None, keylog: str | None
+    cafile: str | None,
+    insecure: bool,
+    alpn: str | None,
+    cert: str | None,
+    key: str | None,
+    keylog: str | None,
+    entry: StoreEntry | None = None,
+    stores: StoreAccess | None = None,
 ) -> ssl.SSLContext:
     """The context that the options describe."""
     context: ssl.SSLContext = ssl.create_default_context(cafile=cafile)
+    if stores is not None:
+        if cafile is None and not insecure:
+            trust_root(context, stores)
+        verify_with(context, stores.location)
     if insecure:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -47,6 +61,8 @@ def client_context(
         context.set_alpn_protocols(alpn.split(","))
     if cert is not None:
         context.load_cert_chain(cert, key)
+    if entry is not None:
+        context.load_cert_chain(entry)
     if keylog is not None:
         context.keylog_filename = keylog
     return context
@@ -54,17 +70,18 @@ def client_context(
 
 @click.command(
     epilog=examples(
-        "echo hello | tlsocket connect localhost:8444 --cafile authority.pem",
+        "echo hello | tlsocket connect localhost:8444 --cafile authority.pem --entry someone",
         "tlsocket connect localhost:8443 --insecure --alpn http/1.1 --trace < /dev/null",
     )
 )
 @click.argument("target", metavar="HOST[:443]", callback=lambda ctx, param, value: parse_address(value, 0))
-@click.option("--cafile", metavar="FILE", help="Trust these authorities instead of the platform's.")
+@click.option("--cafile", metavar="FILE", help="Trust these authorities instead of the platform's and those in ROOT.")
 @click.option("--insecure", is_flag=True, help="Do not verify the certificate. It is shown all the same.")
 @click.option("--servername", metavar="NAME", help="Ask for and verify this name instead of HOST.")
 @click.option("--alpn", metavar="LIST", help="Application protocols to offer, comma-separated.")
 @click.option("--cert", metavar="FILE", help="Our certificate chain in PEM, for a server that asks.")
 @click.option("--key", metavar="FILE", help="Its private key, when it is not in the same file.")
+@entry_option
 @click.option("--starttls", type=click.Choice(list(PROTOCOLS)), help="Ask for TLS in this protocol's own words first.")
 @click.option("--trace", is_flag=True, help="Show each message of the handshake, decoded, with its time.")
 @click.option("--keylog", metavar="FILE", help="Append the connection's secrets (RFC 9850): whoever has them reads it.")
@@ -80,14 +97,17 @@ def connect(
     starttls: str | None,
     trace: bool,
     keylog: str | None,
+    entry: str | None,
+    stores: StoreAccess,
 ) -> int:
     """Connect to HOST, say what was negotiated, show the chain and the verdict, then pipe.
 
     Standard input is sent, and what comes is written to standard output. A bad verdict exits 1.
     """
-    if key is not None and cert is None:
-        raise click.UsageError("--key needs --cert")
-    context = client_context(cafile, insecure, alpn, cert, key, keylog)
+    check_credential_options(cert, key, entry)
+    context = client_context(
+        cafile, insecure, alpn, cert, key, keylog, None if entry is None else stores.find(entry)[1], stores
+    )
     address = target[0], target[1] or (PORTS[starttls] if starttls else 443)
     seen = Observer(Transcript(report).on_event if trace else None)
     context.on_event = seen.on_event
