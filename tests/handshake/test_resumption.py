@@ -192,9 +192,8 @@ def test_tickets_after_a_full_and_after_a_resumed_handshake(pair: Pair, count: i
 
 def test_tickets_are_reported(pair: Pair) -> None:
     link = pair.link()
-    assert link.server_events[-1] == events.TicketsSent(2, 7200)
-    received = [event for event in link.client_events if isinstance(event, events.TicketReceived)]
-    assert received == [events.TicketReceived(7200)] * 2
+    assert [e for e in link.server_events if isinstance(e, events.TicketsSent)] == [events.TicketsSent(2, 7200)]
+    assert [e for e in link.client_events if isinstance(e, events.TicketReceived)] == [events.TicketReceived(7200)] * 2
 
 
 def test_every_ticket_of_a_connection_works_and_has_its_own_secret(pair: Pair) -> None:
