@@ -244,7 +244,12 @@ def certificate_dict(certificate: x509.Certificate) -> dict[str, Any]:
         "notBefore": _date_text(certificate.not_valid_before_utc),
         "notAfter": _date_text(certificate.not_valid_after_utc),
     }
-    for extension in certificate.extensions:
+    try:
+        extensions = list(certificate.extensions)
+    except PARSE_ERRORS:
+        # All of them are parsed or none: without alternative names a program that looks for a name finds none.
+        return result
+    for extension in extensions:
         value = extension.value
         if isinstance(value, x509.SubjectAlternativeName):
             result["subjectAltName"] = tuple(_general_name_pair(name) for name in value)
