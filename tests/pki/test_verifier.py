@@ -270,6 +270,17 @@ def test_a_flipped_byte_is_refused_and_raises_nothing_else(which: int, place: in
         VERIFIER.verify_server([bytes(data) for data in chain], HOST, NOW)
 
 
+def test_the_octet_before_the_signature_is_nobodys_to_choose() -> None:
+    """It counts unused bits and is not signed: with another value the certificate has another fingerprint, and could
+    get around whoever distrusts it by the old one. Where the signature ends in a zero bit `cryptography` accepts it."""
+    issued = next(leaf for leaf in (MIDDLE.issue(HOST) for _ in range(64)) if leaf.der[-1] & 1 == 0)
+    VERIFIER.verify_server(issued.chain, HOST, time.time())
+    other = bytearray(issued.der)
+    other[-1 - len(issued.certificate.signature)] = 1
+    found = refusal((bytes(other), *issued.chain[1:]), at=time.time())
+    assert found.refusal is Refusal.MALFORMED
+
+
 @settings(max_examples=100, deadline=None)
 @given(st.integers(0, 4000))
 def test_a_truncated_certificate_is_refused(length: int) -> None:
