@@ -182,6 +182,17 @@ def test_a_service_reads_the_machine_s_key_once_it_is_granted(places: Path) -> N
 
 
 @as_root
+def test_a_counter_that_cannot_be_read_does_not_hide_the_store(places: Path) -> None:
+    for folder in (places, *places.parents):
+        if folder.stat().st_uid == 0 and folder != Path("/") and not folder.stat().st_mode & 0o001:
+            folder.chmod(folder.stat().st_mode | 0o011)
+    store = CertificateStore("MY", StoreLocation.LOCAL_MACHINE)
+    store.add(family().server.certificate)
+    os.chmod(os.path.join(store.place, ".generation"), 0o600)
+    assert as_user("nobody", lambda: len(CertificateStore("MY", StoreLocation.LOCAL_MACHINE))) == "1"
+
+
+@as_root
 def test_a_user_without_a_home_gets_the_machine_s_stores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HOME", raising=False)
     monkeypatch.delenv("XDG_DATA_HOME", raising=False)

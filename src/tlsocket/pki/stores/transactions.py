@@ -79,6 +79,9 @@ class TransactionFolder:
                 text = file.read(32) or b""
         except FileNotFoundError:
             return 0
+        except PermissionError:
+            # Between its making and its permissions, or restored without them: the store itself can be read.
+            return 1
         except OSError as error:
             raise files.unavailable(os.path.join(self.path, _GENERATION), error, "store") from None
         # What cannot be read was being written when the machine stopped; odd means: do not rely on it.
