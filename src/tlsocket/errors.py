@@ -155,6 +155,7 @@ class Reason(enum.Enum):
 
     # Ours
     NOT_SERVER = "this is a server's call"
+    WRONG_SSL_VERSION = "the version in use has nothing of this kind"
     EXTENSION_NOT_RECEIVED = "the client did not offer what this call needs"
     REQUEST_PENDING = "the client has not answered the last request yet"
     INVALID_CONFIGURATION = "the configuration does not allow this call"

@@ -207,7 +207,7 @@ def test_wrong_and_missing_passwords_name_the_file(store: Store) -> None:
 def test_a_password_is_no_argument() -> None:
     from tlsocket.cli.store import store as group
 
-    for command in group.commands.values():  # type: ignore[attr-defined]
+    for command in group.commands.values():
         assert not {"--password", "--passphrase"} & {name for each in command.params for name in each.opts}
 
 

@@ -71,6 +71,14 @@ _WANTED = {
 }
 
 
+def _reason(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    known = {reason.lower(): reason for reason in (*REVOCATION_REASONS, RELEASE)}
+    found = known.get(value.lower().replace("-", ""))
+    if found is None:
+        raise click.BadParameter(f"{value!r:.60} is no reason; use one of {', '.join(known.values())}")
+    return found
+
+
 @click.group(
     epilog=examples(
         'tlsocket ca create home --subject "CN=Home authority" -o home.pem',
@@ -240,8 +248,9 @@ def renew(
 @click.option(
     "--reason",
     required=True,
-    type=click.Choice([*REVOCATION_REASONS, RELEASE], case_sensitive=False),
-    help="Why; removeFromCRL takes a certificateHold back.",
+    metavar="R",
+    callback=_reason,
+    help=f"Why: {', '.join(REVOCATION_REASONS)}; removeFromCRL takes a certificateHold back.",
 )
 @location_option
 @json_option
@@ -250,7 +259,7 @@ def revoke(which: str, authority: str, reason: str, location: StoreLocation, as_
     """Revoke a certificate. `tlsocket serve` refuses it at once, others with the next list (`tlsocket ca crl`)."""
     with open_authority(authority, location, Passwords()) as issuer:
         entry = ledger_entry(issuer, which, location)
-        done = issuer.release(entry) if reason.lower() == RELEASE.lower() else issuer.revoke(entry, reason)
+        done = issuer.release(entry) if reason == RELEASE else issuer.revoke(entry, reason)
         if as_json:
             emit_json("ledger", [_ledger_item(done)])
             return DONE
@@ -357,7 +366,7 @@ def list_(authority: str | None, location: StoreLocation, as_json: bool) -> int:
     if not entries:
         say(f"the authority {authority} has issued nothing yet")
         return DONE
-    rows = table("thumbprint", "subject", "profile", "expires", "state", wrap=("subject", "state"))
+    rows = table("thumbprint", "subject", "profile", "expires", "state")
     for entry in entries:
         state = entry.state(clock.now()).value
         reason = "" if entry.reason is None else f" ({entry.reason.value})"
@@ -376,7 +385,7 @@ def _list_authorities(location: StoreLocation, as_json: bool) -> int:
     folder = authorities_folder(location)
     names = CertificateAuthority.names(folder)
     items = []
-    rows = table("name", "subject", "expires", "issued", wrap=("subject",))
+    rows = table("name", "subject", "expires", "issued")
     for name in names:
         with CertificateAuthority.open(folder, name) as found:
             items.append(_authority_item(found))

@@ -139,7 +139,7 @@ def add(files: tuple[str, ...], stores: StoreAccess, as_json: bool) -> int:
     contents = [_certificates_in(file, opened) for file in progress(files, "reading")]
     added = opened.import_contents(contents)
     tell_skipped(contents)
-    return done("added", opened, added, as_json)
+    return done("added", added, as_json)
 
 
 @store.command(
@@ -173,7 +173,7 @@ def import_file(file: str, friendly_name: str, stores: StoreAccess, as_json: boo
             f"{opened.name} for it (tlsocket store add)",
             soft_wrap=True,
         )
-    return done("imported", opened, entries, as_json)
+    return done("imported", entries, as_json)
 
 
 @store.command(
@@ -269,7 +269,7 @@ def distrust(context: click.Context, entry: str, stores: StoreAccess, as_json: b
     Without --store it is looked for in MY, CA, ROOT and TRUSTED_PEOPLE.
     """
     opened, found = _search(stores, entry, _names_to_search(context, stores))
-    return done("distrusted", opened, [opened.distrust(found)], as_json)
+    return done("distrusted", [opened.distrust(found)], as_json)
 
 
 @store.command(epilog=examples("tlsocket store trust web", "tlsocket store trust www.example.org --location machine"))
@@ -286,7 +286,7 @@ def trust(entry: str, stores: StoreAccess, as_json: bool) -> int:
     opened = stores.open(writing=True)
     found = opened.resolve(entry)
     opened.remove(found)
-    return done("no longer distrusted", opened, [found], as_json)
+    return done("no longer distrusted", [found], as_json)
 
 
 @store.command(epilog=examples("tlsocket store check --within 30d", "tlsocket store check --location machine --json"))
@@ -342,7 +342,7 @@ def grant(entry: str, group: str, stores: StoreAccess, as_json: bool) -> int:
     """Let GROUP read the private key of a machine's entry (0640 root:GROUP), for a service that is not root."""
     opened, found = stores.find(entry, writing=True)
     opened.grant(found, int(group) if group.isascii() and group.isdigit() else group)
-    return done(f"granted to {group}", opened, [found], as_json)
+    return done(f"granted to {group}", [found], as_json)
 
 
 # --- what the commands share ---
@@ -405,13 +405,13 @@ def tell_skipped(contents: Iterable[Contents]) -> None:
             console(stderr=True).print(f"tlsocket: {skipped.source}: left out: {skipped.why}", soft_wrap=True)
 
 
-def done(verb: str, opened: CertificateStore, entries: Sequence[StoreEntry], as_json: bool) -> int:
+def done(verb: str, entries: Sequence[StoreEntry], as_json: bool) -> int:
     """Say what was done with which entries."""
     if as_json:
         emit_json("store-entries", [entry_item(entry) for entry in entries])
         return DONE
     for entry in entries:
-        click.echo(f"{verb} ({opened.name}, {opened.place}): {one_line(entry)}")
+        click.echo(f"{verb} ({entry.store_name}, {entry.place}): {one_line(entry)}")
     return DONE
 
 

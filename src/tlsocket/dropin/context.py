@@ -276,6 +276,8 @@ class SSLContext(Callbacks, Preferences, Limits, ResumptionSettings):
             "verifier": None if self._verify_mode == CERT_NONE else self._peer_verifier(),
             "middlebox_compatibility": bool(self._options & OP_ENABLE_MIDDLEBOX_COMPAT),
             "key_log": self._key_log,
+            "budgets": self._budgets,
+            "record_size_limit": self._record_size_limit,
         }
 
     def _changed(self) -> None:
@@ -309,8 +311,6 @@ class SSLContext(Callbacks, Preferences, Limits, ResumptionSettings):
                 signature_schemes=self._server_schemes or _ALL_SCHEMES,
                 signing_schemes=self._client_schemes,
                 check_name=self._check_hostname,
-                budgets=self._budgets,
-                record_size_limit=self._record_size_limit,
                 max_fragment_length=self._max_fragment_length,
                 post_handshake_auth=self._post_handshake_auth,
                 require_secure_renegotiation=not self._options & OP_LEGACY_SERVER_CONNECT,
@@ -332,8 +332,6 @@ class SSLContext(Callbacks, Preferences, Limits, ResumptionSettings):
                 # As OpenSSL's callback in `ssl` does: without a common protocol the connection goes on without one.
                 alpn_strict=False,
                 client_authentication=_AUTHENTICATION[CERT_NONE if late else self._verify_mode],
-                budgets=self._budgets,
-                record_size_limit=self._record_size_limit,
                 certificate_authorities=self._authority_names(),
                 post_handshake_authentication=_AUTHENTICATION[self._verify_mode if late else CERT_NONE],
                 prefer_server_order=bool(self._options & OP_CIPHER_SERVER_PREFERENCE),

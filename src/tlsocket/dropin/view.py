@@ -235,7 +235,7 @@ class ConnectionView:
 
         `tls-unique`, the default of `ssl`, is not defined for TLS 1.3 (RFC 9266 section 3) and gives None;
         `tls-exporter` takes its place. In TLS 1.2 both need the extended main secret (RFC 7627): without it
-        `tls-unique` is None and `tls-exporter` an `SSLError`.
+        `tls-unique` is None and `tls-exporter` a ValueError.
         """
         if cb_type not in CHANNEL_BINDING_TYPES:
             raise ValueError(f"{cb_type} channel binding type not implemented")
@@ -265,8 +265,8 @@ class ConnectionView:
     def _export(conn: Connection, label: bytes, context: bytes | None, length: int) -> bytes:
         try:
             return conn.export_keying_material(label, context, length)
-        except TLSError as error:
-            raise translate(error) from None
+        except ApiMisuse as error:
+            raise ValueError(error.detail) from None
 
     def _decide(self, conn: Connection) -> None:
         """Answer the decision that the connection waits for, by the context's callbacks."""

@@ -141,6 +141,7 @@ class Tls12ServerHelloExtensions(ExtensionBlock):
     alpn: bytes | None = None
     status_request: bool = False
     record_size_limit: int | None = None
+    max_fragment_length: int | None = None
 
     vector: ClassVar[str] = "ServerHello.extensions"
     forbidden: ClassVar[frozenset[int]] = forbidden_in(Placement.SH12)
@@ -153,6 +154,7 @@ class Tls12ServerHelloExtensions(ExtensionBlock):
         int(E.APPLICATION_LAYER_PROTOCOL_NEGOTIATION): ("alpn", SELECTED_PROTOCOL),
         int(E.STATUS_REQUEST): ("status_request", EMPTY),
         int(E.RECORD_SIZE_LIMIT): ("record_size_limit", RECORD_SIZE_LIMIT),
+        int(E.MAX_FRAGMENT_LENGTH): ("max_fragment_length", MAX_FRAGMENT_LENGTH),
     }
 
 

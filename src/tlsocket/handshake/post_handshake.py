@@ -93,7 +93,7 @@ class Tls12PostHandshake:
         self, reader: RecordReader, writer: RecordWriter, on_event: Callable[[Event], None] | None
     ) -> None:
         """In TLS 1.2 a client is asked in the handshake, or by renegotiation, which is not built."""
-        raise ApiMisuse(detail="TLS 1.2 has no authentication after the handshake")
+        raise ApiMisuse(Reason.WRONG_SSL_VERSION, "TLS 1.2 has no authentication after the handshake")
 
     def take_answered(self) -> None:
         """Nothing is ever asked."""
