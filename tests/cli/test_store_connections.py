@@ -98,7 +98,7 @@ def test_a_distrusted_client_is_refused(served: Serve, tlsocket: Run) -> None:
     command = ["openssl", "s_client", "-connect", f"localhost:{server.port}", "-CAfile", "root.pem", "-quiet"]
     subprocess.run([*command, "-cert", "client.pem", "-key", "client.pem"], input=b"hello", capture_output=True,
                    timeout=SECONDS, check=False)  # fmt: skip
-    assert "distrusted" in server.stop()
+    assert "DISALLOWED" in server.stop()
     done = connect(tlsocket, server, "--entry", "someone")
     assert done.returncode == 1
     assert b"DISALLOWED" in done.stderr

@@ -384,11 +384,16 @@ def wide_console() -> Console:
     return made
 
 
-def table(*headings: str) -> Table:
-    """An empty table whose columns break their lines until it fits."""
+def table(*headings: str, wrap: Sequence[str] | None = None) -> Table:
+    """An empty table that gives way to the terminal: columns in `wrap` (None: all) break their lines, others are cut.
+
+    The first column is cut last.
+    """
     made = Table(box=None, pad_edge=False, show_edge=False, header_style="bold")
-    for heading in headings:
-        made.add_column(heading, overflow="fold")
+    for number, heading in enumerate(headings):
+        breaks = wrap is None or heading in wrap
+        width = 16 if number == 0 and not breaks else None
+        made.add_column(heading, no_wrap=not breaks, overflow="fold" if breaks else "ellipsis", min_width=width)
     return made
 
 
