@@ -1,7 +1,7 @@
 """Pages of the manual typed into a shell: each line of their `sh` blocks, one after another, in one folder.
 
-`tlsocket serve` is started and left running until the shell is closed. A line that ends in `# refused: ...` has to fail,
-every other has to succeed. Port 8443 of the pages is another one here, as tests run beside each other.
+`tlsocket serve` is started and left running until the shell is closed. A line that ends in `# refused: ...` has to
+fail, every other has to succeed. Port 8443 of the pages is another one here, as tests run beside each other.
 """
 
 from __future__ import annotations

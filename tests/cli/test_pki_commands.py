@@ -1,4 +1,4 @@
-"""`request`, `ca`, `show` and `verify`: the rules of the command line and what bad input gets, with the real command."""
+"""`request`, `ca`, `show` and `verify`: the rules of the command line, and what bad input gets."""
 
 from __future__ import annotations
 
@@ -257,8 +257,6 @@ def test_a_request_with_a_wrong_signature(tl: Run, here: Path) -> None:
     assert items(tl("request", "show", "bad.csr", "--json", status=1))[0]["signature_valid"] is False
     authority(tl)
     assert "not signed" in tl("ca", "issue", "bad.csr", "--ca", "home", status=1).stderr
-
-
 
 
 def test_verify_tells_programs_the_reason(tl: Run) -> None:

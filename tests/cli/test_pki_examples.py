@@ -1,4 +1,4 @@
-"""The examples at the end of each help of `request`, `ca`, `show` and `verify` run, in a shell, with the real command."""
+"""The examples at the end of each help of `request`, `ca`, `show` and `verify` run in a shell."""
 
 from __future__ import annotations
 
@@ -97,5 +97,3 @@ def test_each_help_ends_with_its_examples(name: str, capsys: pytest.CaptureFixtu
     assert run([*name.split(), "--help"]) == 0
     tail = capsys.readouterr().out.partition("Examples:")[2].strip().splitlines()
     assert [line.strip() for line in tail] == examples(COMMANDS[name])
-
-

@@ -72,7 +72,7 @@ _WANTED = {
 
 
 def _reason(context: click.Context, parameter: click.Parameter, value: str) -> str:
-    known = {reason.lower(): reason for reason in (*REVOCATION_REASONS, RELEASE)}
+    known: dict[str, str] = {reason.lower(): reason for reason in (*REVOCATION_REASONS, RELEASE)}
     found = known.get(value.lower().replace("-", ""))
     if found is None:
         raise click.BadParameter(f"{value!r:.60} is no reason; use one of {', '.join(known.values())}")
