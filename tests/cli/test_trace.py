@@ -61,6 +61,32 @@ def test_a_handshake_that_a_person_can_follow(tlsocket: Run, certificates: Certi
         position = found
 
 
+def test_tls_1_2_is_told_too(tlsocket: Run, certificates: Certificates) -> None:
+    def only_tls_1_2(context: ssl.SSLContext) -> None:
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+
+    with standard_server(certificates, greet, only_tls_1_2) as port:
+        done = tlsocket("connect", f"localhost:{port}", "--cafile", certificates.authority, "--trace", stdin=b"")
+    said = done.stderr.decode()
+    assert done.returncode == 0, said
+    assert "cannot be read" not in said
+    assert "middleboxes" not in said
+    for words in (
+        "they send ServerHello, ",
+        "server_version: TLS 1.2",
+        "they send Certificate, ",
+        'certificate 0: "CN=localhost"',
+        "they send ServerKeyExchange, ",
+        "named_curve: x25519",
+        "they send ServerHelloDone, ",
+        "we send ClientKeyExchange, ",
+        "we send change_cipher_spec",
+        "we send Finished, ",
+        "they send Finished, ",
+    ):
+        assert words in said, said
+
+
 def test_a_refusal_is_in_it(tlsocket: Run, certificates: Certificates) -> None:
     with standard_server(certificates, greet) as port:
         done = tlsocket("connect", f"localhost:{port}", "--cafile", certificates.stranger, "--trace", stdin=b"")

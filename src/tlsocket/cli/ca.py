@@ -366,7 +366,7 @@ def list_(authority: str | None, location: StoreLocation, as_json: bool) -> int:
     if not entries:
         say(f"the authority {authority} has issued nothing yet")
         return DONE
-    rows = table("thumbprint", "subject", "profile", "expires", "state")
+    rows = table("thumbprint", "subject", "profile", "expires", "state", wrap=("subject", "state"))
     for entry in entries:
         state = entry.state(clock.now()).value
         reason = "" if entry.reason is None else f" ({entry.reason.value})"
@@ -385,7 +385,7 @@ def _list_authorities(location: StoreLocation, as_json: bool) -> int:
     folder = authorities_folder(location)
     names = CertificateAuthority.names(folder)
     items = []
-    rows = table("name", "subject", "expires", "issued")
+    rows = table("name", "subject", "expires", "issued", wrap=("subject",))
     for name in names:
         with CertificateAuthority.open(folder, name) as found:
             items.append(_authority_item(found))

@@ -15,6 +15,7 @@ from tlsocket.cli.chain import owner
 from tlsocket.errors import TLSError
 from tlsocket.extensions import KeyShareEntry
 from tlsocket.extensions.block import ExtensionBlock
+from tlsocket.messages import tls12
 from tlsocket.pki.certificates import printable
 from tlsocket.registry import (
     AlertDescription,
@@ -36,10 +37,12 @@ _REGISTRIES: dict[str, Any] = {
     "cipher_suites": CipherSuiteCode,
     "key_share_group": NamedGroup,
     "legacy_version": ProtocolVersion,
+    "named_curve": NamedGroup,
     "server_version": ProtocolVersion,
     "signature_algorithms": SignatureScheme,
     "signature_algorithms_cert": SignatureScheme,
     "supported_groups": NamedGroup,
+    "supported_signature_algorithms": SignatureScheme,
     "supported_version": ProtocolVersion,
     "supported_versions": ProtocolVersion,
 }
@@ -56,6 +59,7 @@ class Transcript:
         self._tell = tell
         self._begin: float | None = None
         self._protected = {True: False, False: False}
+        self._parse: Callable[[bytes], object] = messages.parse
 
     def on_event(self, event: events.Event) -> None:
         """One event."""
@@ -84,16 +88,21 @@ class Transcript:
     def _message(self, event: events.MessageSent | events.MessageReceived) -> None:
         side = "we send" if isinstance(event, events.MessageSent) else "they send"
         if event.content_type != ContentType.HANDSHAKE:
-            self._line(event.at, side, "change_cipher_spec, for middleboxes only")
+            why = "" if self._parse is tls12.parse else ", for middleboxes only"
+            self._line(event.at, side, f"change_cipher_spec{why}")
             return
         try:
-            parsed: object = messages.parse(event.data)
+            parsed = self._parse(event.data)
+            if isinstance(parsed, messages.ServerHello) and parsed.extensions.supported_version is None:
+                # RFC 9846 section 4.3.1: then it is of an older version, and so is all that follows.
+                self._parse = tls12.parse
+                parsed = self._parse(event.data)
         except TLSError as error:
             # A person who looks for a fault wants to see this most.
             kind = describe(HandshakeType, event.data[0])
             self._line(event.at, side, f"{kind}, {len(event.data)} bytes, which cannot be read: {error}")
             return
-        self._line(event.at, side, f"{type(parsed).__name__}, {len(event.data)} bytes")
+        self._line(event.at, side, f"{type(parsed).__name__.removeprefix('Tls12')}, {len(event.data)} bytes")
         for line in fields(parsed):
             self._note(line)
 
@@ -138,6 +147,9 @@ def _certificates(entries: Any) -> Iterator[str]:
     if not entries:
         yield "certificate_list: empty"
     for number, entry in enumerate(entries):
+        if isinstance(entry, bytes):  # of TLS 1.2
+            yield f'certificate {number}: "{owner(entry)}", {len(entry)} bytes'
+            continue
         yield f'certificate {number}: "{owner(entry.cert_data)}", {len(entry.cert_data)} bytes'
         for line in extensions(entry.extensions):
             yield f"  {line}"

@@ -7,7 +7,7 @@ the order in which we send. Adding an extension is: its type in `tlsocket.regist
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from tlsocket.extensions.application_protocols import PROTOCOL_NAME_LIST, SELECTED_PROTOCOL
@@ -75,6 +75,7 @@ class ClientHelloExtensions(ExtensionBlock):
     post_handshake_auth: bool = False
     early_data: bool = False
     pre_shared_key: OfferedPsks | None = None
+    _kind: object = field(default=None, init=False, repr=False, compare=False)
 
     vector: ClassVar[str] = "ClientHello.extensions"
     forbidden: ClassVar[frozenset[int]] = forbidden_in(Placement.CH)
@@ -101,6 +102,14 @@ class ClientHelloExtensions(ExtensionBlock):
         int(E.EARLY_DATA): ("early_data", EMPTY),
         int(E.PRE_SHARED_KEY): ("pre_shared_key", OFFERED_PSKS),
     }
+
+    @property
+    def kind(self) -> object:
+        """The same object in ClientHellos that differ in random, session id, shares and identities only.
+
+        None: nobody knows (see `tlsocket.messages.client_hello`).
+        """
+        return self._kind
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,6 +23,7 @@ from tlsocket.events import (
     EncryptedExtensionsReceived,
     Event,
     HelloRetryRequestReceived,
+    Negotiated,
     ServerHelloReceived,
 )
 from tlsocket.handshake.authentication import (
@@ -127,19 +128,17 @@ class ClientHandshake(Handshake[ClientConfig]):
         """Queue the ClientHello."""
         self.run_own_steps()
 
-    def session_origin(self) -> Callable[[], SessionOrigin] | None:
+    def session_origin(self, negotiated: Negotiated) -> Callable[[], SessionOrigin] | None:
         """Makes what the sessions of the tickets that may come have in common; None: they are of no use."""
-        secret, suite, peer = self.resumption, self.suite, self.peer
-        if secret is None or suite is None:
+        secret, peer = self.resumption, self.peer
+        if secret is None:
             return None
         # Not a method: it would keep the whole handshake. Many a client never reads a ticket.
         return partial(
             _session_origin,
             self.config,
             secret,
-            self.server_name,
-            self.alpn,
-            self.peer_signature_scheme or 0,
+            negotiated,
             self.peer_certificates,
             self.verified_path,
             peer.authenticated_at if isinstance(peer, PreSharedKeyPeer) else clock.now(),
@@ -154,9 +153,7 @@ class ClientHandshake(Handshake[ClientConfig]):
 def _session_origin(
     config: ClientConfig,
     secret: ResumptionSecret,
-    server_name: str | None,
-    alpn: bytes | None,
-    signature_scheme: int,
+    negotiated: Negotiated,
     certificates: tuple[bytes, ...],
     path: tuple[bytes, ...],
     authenticated_at: float,
@@ -164,9 +161,9 @@ def _session_origin(
     return SessionOrigin(
         version=ProtocolVersion.TLS_1_3,
         cipher_suite=secret.suite.code,
-        server_name=server_name,
-        alpn=alpn,
-        signature_scheme=signature_scheme,
+        server_name=negotiated.server_name,
+        alpn=negotiated.alpn,
+        signature_scheme=negotiated.signature_scheme or 0,
         peer_certificates=certificates,
         verified_path=path,
         authenticated_at=authenticated_at,

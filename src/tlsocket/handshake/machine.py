@@ -298,7 +298,7 @@ class Handshake(Generic[C]):
             receive_secret=secrets.server if is_client else secrets.client,
             receive_protection=receive_protection,
             exporter=secrets.exporter,
-            origin=self.session_origin(),
+            origin=self.session_origin(negotiated),
         )
         self.outcome = Outcome(negotiated, post_handshake)
         self.reader.change_cipher_spec_allowed = False
@@ -316,7 +316,7 @@ class Handshake(Generic[C]):
     def prepare_to_fail(self) -> None:
         """Before the fatal alert is queued: see to the key that it is sent under."""
 
-    def session_origin(self) -> Callable[[], SessionOrigin] | None:
+    def session_origin(self, negotiated: Negotiated) -> Callable[[], SessionOrigin] | None:
         """Makes what the sessions of the tickets that may come have in common; None: they are of no use."""
         return None
 

@@ -8,7 +8,7 @@ skipped), messages after Finished (`post_handshake`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
@@ -288,7 +288,21 @@ def _negotiate(hs: ServerHandshake, hello: ClientHello) -> State:
 
 def _follow_plan(hs: ServerHandshake, hello: ClientHello, shares: tuple[int, ...]) -> Choice:
     extensions, config, chosen = hello.extensions, hs.config, hs.credential
-    key = (
+    key = extensions.kind or _lists_of(hello, shares)
+    if chosen is None:
+        plan = remember(config, key, lambda: _plan(config, hello.cipher_suites, shares, extensions, None))
+    else:
+        plan = _plan(config, hello.cipher_suites, shares, extensions, chosen)
+    choice, hs.credential, hs.signature_scheme, hs.alpn, hs.encrypted_extensions, sizes = plan
+    if sizes is not None:
+        sizes.apply(hs)
+    hs.common_cipher_suites = choice.common_cipher_suites
+    return choice
+
+
+def _lists_of(hello: ClientHello, shares: tuple[int, ...]) -> Hashable:
+    extensions = hello.extensions
+    return (
         hello.cipher_suites,
         extensions.supported_groups,
         shares,
@@ -301,15 +315,6 @@ def _follow_plan(hs: ServerHandshake, hello: ClientHello, shares: tuple[int, ...
         extensions.max_fragment_length,
         extensions.pre_shared_key is None,
     )
-    if chosen is None:
-        plan = remember(config, key, lambda: _plan(config, hello.cipher_suites, shares, extensions, None))
-    else:
-        plan = _plan(config, hello.cipher_suites, shares, extensions, chosen)
-    choice, hs.credential, hs.signature_scheme, hs.alpn, hs.encrypted_extensions, sizes = plan
-    if sizes is not None:
-        sizes.apply(hs)
-    hs.common_cipher_suites = choice.common_cipher_suites
-    return choice
 
 
 def _choose_again(hs: ServerHandshake, hello: ClientHello, shares: tuple[int, ...]) -> Choice:

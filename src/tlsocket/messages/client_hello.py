@@ -157,12 +157,11 @@ def _keep(data: bytes, hello: ClientHello) -> None:
     if not extensions.cookie is extensions.session_ticket is None:
         return
     psks = extensions.pre_shared_key
-    if psks is not None:
-        if len(psks.identities) > _MOST_PSKS:
-            return
-        # Nobody's ticket is kept.
-        extensions = object.__new__(ClientHelloExtensions)
-        extensions.__dict__.update(hello.extensions.__dict__, pre_shared_key=None)
+    if psks is not None and len(psks.identities) > _MOST_PSKS:
+        return
+    extensions = object.__new__(ClientHelloExtensions)
+    # Nobody's ticket is kept.
+    extensions.__dict__.update(hello.extensions.__dict__, pre_shared_key=None, _kind=object())
     layout = _layout(data, hello)
     if len(_known) >= _KEPT or len(_layouts) >= _KEPT:
         _known.clear()
