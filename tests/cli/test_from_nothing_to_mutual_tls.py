@@ -1,7 +1,9 @@
-"""MISSION rows 2, 3, 7, 15: from nothing to mutual TLS with the commands of the page, and out again by revocation."""
+"""MISSION rows 2, 3, 7 and 15: from nothing to mutual TLS with the commands of the page, and out by revocation."""
 
 from __future__ import annotations
 
+import socket
+import ssl
 import stat
 import time
 from collections.abc import Callable, Iterator
@@ -76,3 +78,24 @@ def test_a_list_beside_a_foreign_authority_is_obeyed(shell: Shell, peer: Callabl
     done = shell.type("curl --cacert home.pem --cert eve.pem https://localhost:8443/home.pem  # refused")
     assert "certificate revoked" in done.stderr
     assert "CN=eve was revoked" in shell.log.read_text()
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_3, ssl.TLSVersion.TLSv1_2])
+def test_a_session_from_before_does_not_outlive_the_revocation(shell: Shell, version: ssl.TLSVersion) -> None:
+    for line in blocks(PAGE)[0][:4]:
+        shell.type(line)
+    context = ssl.create_default_context(cafile=str(shell.here / "home.pem"))
+    context.load_cert_chain(shell.here / "alice.pem")
+    context.minimum_version = context.maximum_version = version
+
+    def fetch(session: ssl.SSLSession | None) -> ssl.SSLSession | None:
+        plain = socket.create_connection(("127.0.0.1", shell.port), timeout=30)
+        with context.wrap_socket(plain, server_hostname="localhost", session=session) as client:
+            client.sendall(b"GET /home.pem HTTP/1.0\r\n\r\n")
+            assert client.recv(15) == b"HTTP/1.1 200 OK"
+            return client.session
+
+    session = fetch(None)
+    shell.type("tlsocket ca revoke alice --ca home --reason superseded")
+    with pytest.raises(ssl.SSLError, match=r"(?i)certificate.revoked"):
+        fetch(session)

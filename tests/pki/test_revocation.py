@@ -62,6 +62,20 @@ def test_the_leaf_alone_or_the_whole_chain_is_asked_about() -> None:
     assert verdict(RevocationCheck(only_leaf | lists(crl(ROOT, entry(5))))) is None
 
 
+def test_authorities_may_be_asked_about_only_where_something_is_known() -> None:
+    only_leaf = lists(crl(MIDDLE, entry(1)))
+    assert verdict(RevocationCheck(only_leaf, issuers_if_known=True)) is None
+    # The leaf itself never passes without an answer, and an authority on a list never passes.
+    error = refusal(RevocationCheck(lists(crl(ROOT)), issuers_if_known=True))
+    assert (error.refusal, error.depth) == (Refusal.REVOCATION_UNKNOWN, 0)
+    error = refusal(RevocationCheck(only_leaf | lists(crl(ROOT, entry(77))), issuers_if_known=True))
+    assert (error.refusal, error.depth) == (Refusal.REVOKED, 1)
+    # A list of its issuer that cannot be used is not the same as none.
+    outdated = lists(crl(ROOT, since=-9, until=-1))
+    error = refusal(RevocationCheck(only_leaf | outdated, issuers_if_known=True))
+    assert (error.refusal, error.depth) == (Refusal.REVOCATION_UNKNOWN, 1)
+
+
 def test_a_revoked_intermediate_is_told_with_its_reason() -> None:
     found = lists(crl(MIDDLE), crl(ROOT, entry(77, x509.ReasonFlags.ca_compromise)))
     error = refusal(RevocationCheck(found))

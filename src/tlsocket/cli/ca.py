@@ -71,6 +71,14 @@ _WANTED = {
 }
 
 
+def _reason(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    known: dict[str, str] = {reason.lower(): reason for reason in (*REVOCATION_REASONS, RELEASE)}
+    found = known.get(value.lower().replace("-", ""))
+    if found is None:
+        raise click.BadParameter(f"{value!r:.60} is no reason; use one of {', '.join(known.values())}")
+    return found
+
+
 @click.group(
     epilog=examples(
         'tlsocket ca create home --subject "CN=Home authority" -o home.pem',
@@ -240,8 +248,9 @@ def renew(
 @click.option(
     "--reason",
     required=True,
-    type=click.Choice([*REVOCATION_REASONS, RELEASE], case_sensitive=False),
-    help="Why; removeFromCRL takes a certificateHold back.",
+    metavar="R",
+    callback=_reason,
+    help=f"Why: {', '.join(REVOCATION_REASONS)}; removeFromCRL takes a certificateHold back.",
 )
 @location_option
 @json_option
@@ -250,7 +259,7 @@ def revoke(which: str, authority: str, reason: str, location: StoreLocation, as_
     """Revoke a certificate. `tlsocket serve` refuses it at once, others with the next list (`tlsocket ca crl`)."""
     with open_authority(authority, location, Passwords()) as issuer:
         entry = ledger_entry(issuer, which, location)
-        done = issuer.release(entry) if reason.lower() == RELEASE.lower() else issuer.revoke(entry, reason)
+        done = issuer.release(entry) if reason == RELEASE else issuer.revoke(entry, reason)
         if as_json:
             emit_json("ledger", [_ledger_item(done)])
             return DONE

@@ -25,7 +25,6 @@ __all__ = ["refuse_revoked", "trust_root", "verify_with"]
 Callback = Callable[["PathReview"], None]
 
 
-
 def trust_root(context: ssl.SSLContext, stores: StoreAccess) -> None:
     """Trust what people put into ROOT, besides what the context trusts already."""
     if stores.location.kind == "pkcs12":

@@ -47,6 +47,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         with warnings.catch_warnings():
             # Some roots of every platform break RFC 5280 section 4.1.2.2; that helps nobody who lists them.
             warnings.filterwarnings("ignore", message="Parsed a serial number")
+            warnings.filterwarnings("ignore", message="Attribute's length must be")
             status = tlsocket.main(args=words, prog_name="tlsocket", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()

@@ -55,6 +55,9 @@ def show(what: str, passwords: Passwords, as_json: bool) -> int:
     verify`). Exit 1 when a part cannot be read.
     """
     findings = _findings(what, passwords)
+    if all(finding.kind is Kind.UNREADABLE for finding in findings):
+        problem = findings[0].problem if findings else "it presented no certificate"
+        raise CommandError(f"{what}: {printable(problem)}; give a certificate, request, list, key or PKCS #12")
     if as_json:
         emit_json("show", [_item(finding) for finding in findings])
     else:

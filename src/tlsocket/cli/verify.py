@@ -172,7 +172,9 @@ def _anchors(roots: str | None, store: str | None, location: StoreLocation) -> T
         name = StoreName.ROOT.value if store is None else store
         mode = OpenMode.READ_ONLY if name in StoreName.__members__ else OpenMode.EXISTING_ONLY
         with CertificateStore(name, location, mode) as opened:
-            return opened.anchors()
+            # Those in DISALLOWED too: a path to one of them is found, and refused for that reason.
+            distrust = Distrust(location)
+            return opened.anchors() | TrustAnchors([entry.certificate for entry in opened if entry in distrust])
     return TrustAnchors.load_folder(roots) if os.path.isdir(roots) else TrustAnchors.load(roots)
 
 

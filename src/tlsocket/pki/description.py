@@ -8,9 +8,11 @@ is not said here (`tlsocket.pki.trust`), where it is kept neither (`tlsocket.pki
 from __future__ import annotations
 
 import datetime
+import functools
 import hashlib
+import warnings
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -44,6 +46,7 @@ __all__ = [
 ]
 
 Words = list[tuple[str, str]]
+_P = ParamSpec("_P")
 _T = TypeVar("_T")
 _E = TypeVar("_E", bound=x509.ExtensionType)
 
@@ -73,6 +76,19 @@ _SHOWN = {
 }
 
 
+def _quietly(function: Callable[_P, _T]) -> Callable[_P, _T]:
+    """Without the warnings with which `cryptography` meets names and numbers that break RFC 5280: we show them."""
+
+    @functools.wraps(function)
+    def call(*arguments: _P.args, **options: _P.kwargs) -> _T:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return function(*arguments, **options)
+
+    return call
+
+
+@_quietly
 def certificate_values(certificate: x509.Certificate) -> dict[str, Any]:
     """What a certificate says, for programs; what cannot be read is null."""
     constraints = _extension(certificate, x509.BasicConstraints)
@@ -94,6 +110,7 @@ def certificate_values(certificate: x509.Certificate) -> dict[str, Any]:
     }
 
 
+@_quietly
 def certificate_words(certificate: x509.Certificate, now: datetime.datetime) -> Words:
     """What a certificate says, for people; `now` is for how long it is still valid."""
     values = certificate_values(certificate)
@@ -130,6 +147,7 @@ def time_left(start: datetime.datetime, end: datetime.datetime, now: datetime.da
     return f"{_span(end - now)} left"
 
 
+@_quietly
 def request_values(request: CertificateRequest) -> dict[str, Any]:
     """What a request asks for, and whether its signature is right."""
     constraints = request.basic_constraints
@@ -146,6 +164,7 @@ def request_values(request: CertificateRequest) -> dict[str, Any]:
     }
 
 
+@_quietly
 def request_words(request: CertificateRequest) -> Words:
     """What a request asks for, its signature checked."""
     problem = _signature_problem(request)
@@ -154,6 +173,7 @@ def request_words(request: CertificateRequest) -> Words:
     return _printable([*request.describe(), ("key SHA-256", digest), ("signature", signature)])
 
 
+@_quietly
 def crl_values(crl: x509.CertificateRevocationList) -> dict[str, Any]:
     """What a revocation list says."""
     return {
@@ -167,6 +187,7 @@ def crl_values(crl: x509.CertificateRevocationList) -> dict[str, Any]:
     }
 
 
+@_quietly
 def crl_words(crl: x509.CertificateRevocationList, now: datetime.datetime) -> Words:
     """What a revocation list says, with one line for each revoked certificate."""
     values = crl_values(crl)
@@ -201,6 +222,7 @@ def key_words(public_key: object) -> Words:
     return _printable([("key", values["key"]), ("key SHA-256", values["key_sha256"] or "cannot be read")])
 
 
+@_quietly
 def ocsp_values(response: ocsp.OCSPResponse) -> dict[str, Any]:
     """What an OCSP response says; a refusal to answer has a status and nothing else."""
     answered = response.response_status.name == "SUCCESSFUL"

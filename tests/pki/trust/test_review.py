@@ -96,3 +96,9 @@ def test_an_error_in_it_is_not_an_acceptance() -> None:
 
     with pytest.raises(RuntimeError, match="broken"):
         verify(leaf(MIDDLE), callback)
+
+
+def test_a_refusal_may_have_a_reason_of_the_list() -> None:
+    with pytest.raises(VerificationFailed) as refused:
+        verify(leaf(MIDDLE), lambda review: review.refuse("it was revoked", depth=1, refusal=Refusal.REVOKED))
+    assert (refused.value.refusal, refused.value.verify_code, refused.value.depth) == (Refusal.REVOKED, 23, 1)
