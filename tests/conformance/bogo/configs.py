@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
@@ -24,6 +25,7 @@ from tlsocket.config import (
 from tlsocket.crypto.certificates import certificate_public_key, parse_certificate
 from tlsocket.crypto.groups import SUPPORTED_GROUPS
 from tlsocket.crypto.signatures import DEFAULT_SIGNATURE_SCHEMES, LocalSigner
+from tlsocket.crypto.suites import TLS12_SUITES
 from tlsocket.errors import ApplicationRefusal, CertificateReason, CertificateRejected
 from tlsocket.pki.keys import load_private_key
 from tlsocket.registry.alerts import AlertDescription
@@ -48,8 +50,9 @@ def _credential(cert_file: str, key_file: str, signing_prefs: tuple[int, ...]) -
     public_key = certificate_public_key(parse_certificate(chain[0]))
     credential = Credential(chain, LocalSigner(load_private_key(Path(key_file)), public_key))
     if signing_prefs:
-        usable = tuple(scheme for scheme in signing_prefs if scheme in credential.schemes)
-        object.__setattr__(credential, "schemes", usable)
+        for kind in ("schemes", "tls12_schemes"):
+            usable = tuple(scheme for scheme in signing_prefs if scheme in getattr(credential, kind))
+            object.__setattr__(credential, kind, usable)
     return credential
 
 
@@ -90,11 +93,15 @@ class _Verifier:
         return verdict(self._settings, certificates)
 
 
-def _check_versions(settings: Settings) -> None:
-    lowest = settings.min_version or 0x0301
-    highest = settings.max_version or 0x0304
-    if lowest > ProtocolVersion.TLS_1_3 or highest < ProtocolVersion.TLS_1_3 or settings.no_tls13:
-        raise Unimplemented("TLS 1.2")
+def _versions(settings: Settings) -> dict[str, int]:
+    # The runner believes that TLS 1.0 and 1.1 are there; what we refuse is for the rules to say.
+    lowest = max(settings.min_version, ProtocolVersion.TLS_1_2)
+    highest = settings.max_version or ProtocolVersion.TLS_1_3
+    if settings.no_tls12:
+        lowest = max(lowest, ProtocolVersion.TLS_1_3)
+    if settings.no_tls13:
+        highest = min(highest, ProtocolVersion.TLS_1_2)
+    return {"minimum_version": int(lowest), "maximum_version": int(highest)}
 
 
 def _protocols(wire: bytes) -> tuple[bytes, ...]:
@@ -112,6 +119,12 @@ def names_of(listed: str) -> tuple[bytes, ...]:
     return tuple(bytes.fromhex(name) for name in listed.split(","))
 
 
+def _suites(listed: str) -> tuple[int, ...]:
+    """Those of a list of BoringSSL's that we have, in its order; groups of equal preference lose their equality."""
+    names = {suite.name: code for code, suite in TLS12_SUITES.items()}
+    return tuple(names[name] for name in re.split(r"[][:|]+", listed) if name in names)
+
+
 def _groups(codes: Sequence[int]) -> tuple[int, ...]:
     unknown = [code for code in codes if code not in SUPPORTED_GROUPS]
     if unknown:
@@ -121,11 +134,9 @@ def _groups(codes: Sequence[int]) -> tuple[int, ...]:
 
 def config_for(settings: Settings, key_log: Callable[[str], None] | None = None) -> ClientConfig | ServerConfig:
     """The configuration of one connection. Raises Unimplemented."""
-    _check_versions(settings)
-    if settings.cipher:
-        raise Unimplemented(f"cipher list {settings.cipher}")
     verifies = settings.verify_peer or settings.require_any_client_certificate
     common: dict[str, Any] = {
+        **_versions(settings),
         "key_log": key_log,
         "groups": _groups(settings.curves) or SUPPORTED_GROUPS,
         "credentials": credentials_for(settings),
@@ -142,12 +153,18 @@ def config_for(settings: Settings, key_log: Callable[[str], None] | None = None)
     common["budgets"] = Budgets(certificates=64, handshake_message=settings.max_cert_list or 128 * 1024)
     if not settings.use_async and (settings.fail_early_callback or settings.fail_cert_callback):
         common["suspend_for"] = frozenset({DecisionKind.CERTIFICATE})
+    if settings.cipher:
+        common["tls12_cipher_suites"] = _suites(settings.cipher)
+        if not common["tls12_cipher_suites"]:
+            raise Unimplemented(f"cipher list {settings.cipher}")
     if settings.server:
         return ServerConfig(**common, **_of_server(settings))
     shares = settings.key_shares
     return ClientConfig(
         **common,
         check_name=False,
+        require_secure_renegotiation=settings.no_legacy_server_connect,
+        send_fallback_scsv=settings.fallback_scsv,
         alpn_protocols=_protocols(settings.advertise_alpn),
         key_share_groups=None if shares is None else _groups(shares),
     )

@@ -52,6 +52,8 @@ class Settings:
     no_tls11: bool = False
     no_tls12: bool = False
     no_tls13: bool = False
+    fallback_scsv: bool = False
+    no_legacy_server_connect: bool = False
     cipher: str = ""
     server_preference: bool = False
     curves: list[int] = field(default_factory=list)
@@ -94,6 +96,7 @@ class Settings:
     export_context: bytes = b""
     use_export_context: bool = False
     export_traffic_secrets: bool = False
+    tls_unique: bool = False
     # What is expected of the library
     expect_version: int = 0
     expect_server_name: str = ""
@@ -105,6 +108,9 @@ class Settings:
     expect_curve_id: int = 0
     expect_cipher: int = 0
     expect_cipher_aes: int = 0
+    expect_extended_master_secret: bool = False
+    expect_secure_renegotiation: bool = False
+    expect_no_secure_renegotiation: bool = False
     expect_hrr: bool = False
     expect_no_hrr: bool = False
     expect_client_ca_list: str = ""

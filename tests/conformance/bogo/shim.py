@@ -85,6 +85,8 @@ def _talk(driver: Driver, settings: Settings, secrets: list[str]) -> None:
     if settings.export_keying_material:
         context = settings.export_context if settings.use_export_context else None
         driver.write(conn.export_keying_material(settings.export_label, context, settings.export_keying_material))
+    if settings.tls_unique:
+        driver.write(conn.tls_unique or b"")
     if settings.export_traffic_secrets:
         _write_traffic_secrets(driver, secrets)
     if settings.send_alert:
