@@ -89,6 +89,14 @@ class Shell:
             assert time.monotonic() < deadline
             time.sleep(0.05)
 
+    def logged(self, words: str) -> str:
+        """What the server printed, once `words` are in it: a client may have its alert before the line is out."""
+        deadline = time.monotonic() + SECONDS
+        while words not in (text := self.log.read_text()):
+            assert time.monotonic() < deadline, text
+            time.sleep(0.05)
+        return text
+
     def close(self) -> None:
         """End the servers."""
         for server in self.servers:
