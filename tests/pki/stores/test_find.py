@@ -9,7 +9,7 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from tests.support.authority import authority_extensions, key_usage, leaf_extensions, make
+from tests.support.authority import key_usage, make
 from tests.support.stores import family
 from tlsocket.pki.names import DistinguishedName
 from tlsocket.pki.stores import BadFindValue, CertificateStore, FindType, StoreLocation

@@ -19,6 +19,7 @@ from tlsocket.pki import der as der_
 from tlsocket.pki.certificates import PARSE_ERRORS
 from tlsocket.pki.names.comparison import issuer_and_subject, normalized_der
 from tlsocket.pki.names.encoding import NameEncodingError
+from tlsocket.pki.trust.forms import FORMS, has_its_form
 
 __all__ = [
     "CRL_SIGN",
@@ -279,8 +280,12 @@ class CertificateFacts:
 
     def all_extensions_decode(self) -> bool:
         """Whether every extension that `cryptography` knows is what its standard says."""
-        if self.extensions.keys() <= _READ_HERE:
-            return not self._malformed
+        if self._well_formed is None and self._malformed:
+            self._well_formed = False
+        if self._well_formed is None:
+            others = self.extensions.keys() - _READ_HERE
+            if others <= FORMS.keys():
+                self._well_formed = all(has_its_form(kind, self.extensions[kind][1]) for kind in others)
         if self._well_formed is None:
             try:
                 _ = self.certificate.extensions
@@ -296,9 +301,14 @@ def general_names(content: bytes) -> tuple[GeneralName, ...]:
     place, end = 0, len(content)
     while place < end:
         tag = content[place]
-        start, place = _header(content, place)
-        if place > end or not tag & 0x80:
-            raise der_.DerError("a general name has no context tag")
+        length = content[place + 1]
+        if length < 0x80:  # nearly all; certificates with hundreds of names are common
+            start = place + 2
+            place = start + length
+        else:
+            start, place = _header(content, place)
+        if place > end or tag < 0x80:
+            raise der_.DerError("a general name has no context tag, or ends too late")
         names.append((tag & 0x1F, content[start:place]))
     return tuple(names)
 
