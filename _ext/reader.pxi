@@ -53,6 +53,7 @@ cdef class RecordReader:
         self.writer = writer
         self.handshake = None
         self.max_handshake_message = 131072
+        self.early_data_left = -1
         self.least_loss = LEAST_LOSS
         self.max_record = CIPHERTEXT_LIMIT
         self.max_empty_records = EMPTY_RECORD_BUDGET
@@ -100,6 +101,7 @@ cdef class RecordReader:
     cdef Py_ssize_t record_length(self, const unsigned char* header) except -1:
         """The whole length of the record that begins here; refuses what can be no record before its body is read."""
         cdef Py_ssize_t length = (<Py_ssize_t>header[3] << 8) | header[4]
+        cdef Py_ssize_t limit
         cdef int content_type = header[0]
         if header[1] != 3 or content_type < TYPE_CHANGE_CIPHER_SPEC or content_type > TYPE_APPLICATION_DATA:
             if self.seen_record:
@@ -107,7 +109,13 @@ cdef class RecordReader:
             if header[:HEADER] in (b"GET /", b"HEAD ", b"POST ", b"PUT /", b"OPTIO", b"CONNE", b"DELET", b"HTTP/"):
                 raise PeerMisbehaved(Reason.HTTP_REQUEST)
             raise PeerMisbehaved(Reason.NOT_TLS)
-        if length > (<Py_ssize_t>PLAINTEXT_LIMIT if self.protection is None else self.max_record):
+        limit = self.max_record
+        if self.early_data_left >= 0:
+            # Early data that is not accepted is as long as another server allowed, by keys that nobody here has.
+            limit = CIPHERTEXT_LIMIT
+        elif self.protection is None:
+            limit = PLAINTEXT_LIMIT
+        if length > limit:
             raise PeerMisbehaved(Reason.RECORD_OVERFLOW, f"{length} bytes")
         if self.protection is not None and content_type != TYPE_APPLICATION_DATA:
             if not self.protection.inner_type and content_type != TYPE_CHANGE_CIPHER_SPEC:
@@ -189,6 +197,8 @@ cdef class RecordReader:
         cdef Protection protection = self.protection
         if protection is None or (record[0] != TYPE_APPLICATION_DATA and protection.inner_type):
             return self.take_plaintext(record, length, owner)
+        if self.early_data_left >= 0:
+            return self.open_after_early_data(protection, record, length, owner)
         inner = protection.opened_size(length)
         if self.application and destination != NULL and inner <= capacity - produced[0]:
             target = destination + produced[0]
@@ -219,6 +229,39 @@ cdef class RecordReader:
             if self.plain.end == 0:
                 chunk_give(&self.plain)
 
+    # -- early data that is not accepted ------------------------------------------------------------------------------
+
+    cdef int open_after_early_data(
+        self, Protection protection, unsigned char* record, Py_ssize_t length, object owner
+    ) except -100:
+        """RFC 9846 section 4.3.10: a server that ignores early_data "skips past early data by attempting to deprotect
+        received records using the handshake traffic key, discarding records which fail deprotection". The first one
+        that opens ends that.
+        """
+        cdef Py_ssize_t content
+        cdef int content_type = 0
+        chunk_take(&self.plain, max(length, 1))
+        try:
+            try:
+                content = protection.open(record, length, self.plain.memory, &content_type)
+            except PeerMisbehaved as error:
+                if error.reason is not Reason.BAD_RECORD_MAC:
+                    raise
+                return self.skip_early_data(length - HEADER)
+            self.early_data_left = -1
+            return self.take_content(content_type, self.plain.memory, content, owner)
+        finally:
+            chunk_give(&self.plain)
+
+    cdef int skip_early_data(self, Py_ssize_t length) except -1:
+        """Drop a record of early data, within the budget: 0."""
+        if self.handshake is not None:
+            raise PeerMisbehaved(Reason.INTERLEAVED_HANDSHAKE)
+        if length > self.early_data_left:
+            raise PeerMisbehaved(Reason.TOO_MUCH_EARLY_DATA)
+        self.early_data_left -= length
+        return 0
+
     # -- content ----------------------------------------------------------------------------------------------------
 
     cdef int take_plaintext(self, unsigned char* record, Py_ssize_t length, object owner) except -100:
@@ -239,6 +282,8 @@ cdef class RecordReader:
             if self.change_cipher_specs > self.max_change_cipher_specs:
                 raise PeerMisbehaved(Reason.TOO_MANY_CHANGE_CIPHER_SPECS)
             return 0
+        if record[0] == TYPE_APPLICATION_DATA and self.early_data_left >= 0:
+            return self.skip_early_data(length)
         if record[0] == TYPE_APPLICATION_DATA:
             # RFC 9846 section 5: application data is always protected, whatever state we are in.
             raise PeerMisbehaved(Reason.UNEXPECTED_APPLICATION_DATA)

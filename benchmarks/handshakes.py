@@ -37,15 +37,16 @@ def _handshake(library: str, server_context: Any, client_context: Any) -> tuple[
     client_done = server_done = False
     while not (client_done and server_done):
         started = clock()
-        client_done = client_done or _step(client)
+        client_done = client_done or step(client)
         now = clock()
         client_spent += now - started
-        server_done = server_done or _step(server)
+        server_done = server_done or step(server)
         server_spent += clock() - now
     return client_spent, server_spent
 
 
-def _step(end: Any) -> bool:
+def step(end: Any) -> bool:
+    """Go on with the handshake of one end; whether it is over."""
     try:
         end.do_handshake()
     except ssl.SSLWantReadError:
@@ -58,6 +59,6 @@ def connect(library: str, server_context: Any, client_context: Any) -> tuple[Any
     client, server, *_ = in_memory_pair(library, server_context, client_context)
     client_done = server_done = False
     while not (client_done and server_done):
-        client_done = client_done or _step(client)
-        server_done = server_done or _step(server)
+        client_done = client_done or step(client)
+        server_done = server_done or step(server)
     return client, server

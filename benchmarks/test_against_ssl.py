@@ -47,6 +47,15 @@ def test_full_handshake_with_default_groups(measure: Measure, library: str) -> N
 
 
 @pytest.mark.parametrize("library", alternating)
+@pytest.mark.parametrize("mutual", [False, True], ids=["server", "mutual"])
+def test_resumption(measure: Measure, library: str, mutual: bool) -> None:
+    """A session resumed with X25519, in memory; one new ticket each time, as both libraries do."""
+    title = "resumed handshake, X25519, one ticket" + (", of a session with a client certificate" if mutual else "")
+    figures = measure(title, "resumption", library, mutual=mutual, small_options={"count": 5})
+    assert figures["us client"] > 0
+
+
+@pytest.mark.parametrize("library", alternating)
 def test_idle_memory(measure: Measure, library: str) -> None:
     """Resident memory of an idle connection."""
     figures = measure("idle connection", "memory", library, small_options={"count": 20})

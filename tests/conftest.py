@@ -23,10 +23,14 @@ PACKAGES = {
     "certtool": "gnutls-bin",
     "ocsptool": "gnutls-bin",
     "strace": "strace",
+    "keytool": "default-jre-headless",
     "curl": "curl",
     "nginx": "nginx-light",
     "nghttp": "nghttp2-client",
     "stdbuf": "coreutils",
+    "go": "golang-go",
+    "node": "nodejs",
+    "java": "default-jdk-headless",
 }
 """Program to the Debian package that holds it; .ci/run installs them all."""
 

@@ -153,7 +153,7 @@ def test_the_search_finds_what_is_shown(watch: Watch) -> None:
     with pytest.raises(AssertionError):
         watch.check([f"key {min(watch.secrets).hex()}"])
     kinds = {type(item).__name__ for item in reachable(everything(link))}
-    assert {"TrafficSecret", "ExporterSecret", "ResumptionSecret", "LocalSigner", "ClientConfig"} <= kinds
+    assert {"TrafficSecret", "ExporterSecret", "LocalSigner", "ClientConfig"} <= kinds
 
 
 def test_an_established_connection(watch: Watch, caplog: pytest.LogCaptureFixture) -> None:

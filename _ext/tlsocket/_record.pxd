@@ -125,6 +125,7 @@ cdef class RecordReader:
     cdef Py_ssize_t least_loss               # what every record loses: header, tag, and what else its protection takes
     cdef public bint change_cipher_spec_allowed
     cdef public bint change_cipher_spec_reported
+    cdef public Py_ssize_t early_data_left   # bytes of early data that are skipped; negative: none is
     cdef public Py_ssize_t max_handshake_message
     cdef public Py_ssize_t max_record        # bytes of one protected record behind its header
     cdef public int max_empty_records
@@ -142,6 +143,10 @@ cdef class RecordReader:
         self, unsigned char* record, Py_ssize_t length,
         unsigned char* destination, Py_ssize_t size, Py_ssize_t capacity, Py_ssize_t* produced, object owner
     ) except -100
+    cdef int open_after_early_data(
+        self, Protection protection, unsigned char* record, Py_ssize_t length, object owner
+    ) except -100
+    cdef int skip_early_data(self, Py_ssize_t length) except -1
     cdef int deliver_handshake(self, object owner) except -100
     cdef int take_alert(self, const unsigned char* content, Py_ssize_t length, object owner) except -100
     cdef int take_plaintext(self, unsigned char* record, Py_ssize_t length, object owner) except -100

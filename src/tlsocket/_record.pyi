@@ -132,6 +132,9 @@ class RecordReader:
     @property
     def change_cipher_specs(self) -> int:
         """How many were dropped."""
+    early_data_left: int
+    """Bytes of records that are dropped because they do not open (or, without keys, because they are protected), until
+    one does open: early data that a server does not accept (RFC 9846 section 4.3.10). Negative: none."""
     def open_application(self) -> None:
         """Application data is accepted from now on."""
     max_handshake_message: int

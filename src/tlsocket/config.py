@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 from tlsocket.crypto.certificates import certificate_kind
 from tlsocket.crypto.groups import SUPPORTED_GROUPS
+from tlsocket.crypto.randomness import random_bytes
 from tlsocket.crypto.signatures import (
     CERTIFICATE_SCHEMES,
     DEFAULT_SIGNATURE_SCHEMES,
@@ -33,12 +34,15 @@ from tlsocket.crypto.suites import (
 )
 from tlsocket.errors import ApiMisuse
 from tlsocket.extensions.negotiation import FRAGMENT_LENGTHS
+from tlsocket.key_schedule.external_psk import PreSharedKey
 from tlsocket.messages import Certificate, CertificateEntry
 from tlsocket.registry.versions import ProtocolVersion
 
 __all__ = [
     "DEFAULT_BUDGETS",
+    "MAXIMUM_TICKETS",
     "MAX_RECORD_SIZE_LIMIT",
+    "SEVEN_DAYS",
     "Budgets",
     "ClientAuthentication",
     "ClientConfig",
@@ -47,12 +51,20 @@ __all__ = [
     "PeerVerifier",
     "Role",
     "ServerConfig",
+    "SessionCache",
+    "TicketStore",
     "VerifiedPath",
 ]
 
 
 MAX_RECORD_SIZE_LIMIT = 16385
 """RFC 8449 section 4: in TLS 1.3 the type counts, and padding."""
+
+SEVEN_DAYS = 604800
+"""RFC 9846 section 4.7.1: no ticket is used for longer, whatever its ticket_lifetime says."""
+
+MAXIMUM_TICKETS = 16
+"""On one connection."""
 
 
 class Role(enum.Enum):
@@ -108,6 +120,10 @@ class Budgets:
     """Tickets kept for later; the oldest gives way."""
     warnings: int = 4
     """Alerts that do not end the connection (user_canceled)."""
+    psk_identities: int = 8
+    """Identities of a client's pre_shared_key that a server looks at; it passes over the rest."""
+    early_data_skipped: int = 20480
+    """Bytes of records of early data that a server skips, having accepted none (RFC 9846 section 4.3.10)."""
 
 
 DEFAULT_BUDGETS = Budgets()
@@ -127,6 +143,37 @@ class PeerVerifier(Protocol):
         self, certificates: Sequence[bytes], *, server_name: str | None, role_of_peer: Role, now: float
     ) -> VerifiedPath:
         """Return the verified path; `server_name` None means that no name is to be checked."""
+        ...
+
+
+class TicketStore(Protocol):
+    """Where a server's sessions live: sealed in the tickets themselves, or in a cache (RFC 9846 section 4.7.1).
+
+    Both methods may be called by several threads at once.
+    """
+
+    def issue(self, state: bytes, lifetime: int) -> bytes | None:
+        """A ticket that stands for `state`, for so many seconds; None: there is none to be had."""
+        ...
+
+    def redeem(self, ticket: bytes) -> bytes | None:
+        """The state that a ticket stands for; None when nobody knows (any more) what it is."""
+        ...
+
+    def expired(self) -> None:
+        """A ticket redeemed turned out to be too old: for the statistics."""
+        ...
+
+
+class SessionCache(Protocol):
+    """Where a client keeps its sessions, as `tlsocket.handshake.sessions.Session`. Used by several threads at once."""
+
+    def add(self, session: Any) -> None:
+        """Keep a session that has a ticket."""
+        ...
+
+    def take(self, server_name: str | None, usable: Callable[[Any], bool]) -> Any | None:
+        """Hand out the latest session with this server that is usable, and forget it: a ticket is used once."""
         ...
 
 
@@ -197,6 +244,8 @@ class _Config:
     """Gets the lines of RFC 9850."""
     suspend_for: frozenset[DecisionKind] = frozenset()
     """Decisions that the application takes with `Connection.resume`."""
+    token: bytes = field(default_factory=lambda: random_bytes(16), init=False, repr=False)
+    """Stands for this very configuration where what it demands cannot be told from another's (see `sessions`)."""
     cache: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
     """Results of pure functions of this configuration; bounded by whoever writes to it."""
 
@@ -240,6 +289,10 @@ class ClientConfig(_Config):
     """Refuse a server of TLS 1.2 that does not know RFC 5746: it may be one that renegotiates with an attacker."""
     send_fallback_scsv: bool = False
     """This connection repeats one that failed with a higher version (RFC 7507)."""
+    session_cache: SessionCache | None = None
+    """Where sessions are kept and looked up by the server's name; None: only those are resumed that are given."""
+    offer_psks: Callable[[str | None], Sequence[PreSharedKey]] | None = None
+    """External pre-shared keys to offer to the server of this name."""
 
     def __post_init__(self) -> None:
         _Config.__post_init__(self)
@@ -266,12 +319,23 @@ class ServerConfig(_Config):
     """What a request after the handshake demands (RFC 9846 section 4.7.2); NONE: what `client_authentication` says."""
     use_cookie: bool = False
     """Put a cookie into HelloRetryRequest (RFC 9846 section 4.3.2)."""
+    ticket_store: TicketStore | None = None
+    """None: nothing is resumed."""
     send_tickets: int = 0
-    """Resumption is not implemented: must be 0."""
+    """Session tickets after a full handshake; after a resumed one a single ticket, if any."""
+    ticket_lifetime: int = 7200
+    """Seconds that a ticket is good for; at most seven days (RFC 9846 section 4.7.1)."""
+    session_lifetime: int = 86400
+    """Seconds after which a chain of resumptions needs a full handshake again, however fresh its last ticket."""
+    find_psk: Callable[[bytes], PreSharedKey | None] | None = None
+    """The external pre-shared key of an identity; None as its answer: there is none."""
 
     def __post_init__(self) -> None:
         _Config.__post_init__(self)
-        _demand(self.send_tickets == 0, "session tickets are not issued")
+        _demand(0 <= self.send_tickets <= MAXIMUM_TICKETS, f"0 to {MAXIMUM_TICKETS} tickets can be sent")
+        _demand(not self.send_tickets or self.ticket_store is not None, "session tickets need a ticket_store")
+        _demand(0 < self.ticket_lifetime <= SEVEN_DAYS, "a ticket lives for 1 to 604800 seconds")
+        _demand(self.session_lifetime > 0, "a session lives for at least a second")
 
 
 def _demand(condition: bool, complaint: str) -> None:

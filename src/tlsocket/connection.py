@@ -30,11 +30,13 @@ from tlsocket.errors import (
 from tlsocket.handshake.client_tls13 import ClientHandshake
 from tlsocket.handshake.decisions import Decision
 from tlsocket.handshake.machine import Handshake
-from tlsocket.handshake.post_handshake import PostHandshake, Ticket, Tls12PostHandshake
+from tlsocket.handshake.post_handshake import PostHandshake, Tls12PostHandshake
 from tlsocket.handshake.proofs import AuthenticatedPeer
 from tlsocket.handshake.server_tls13 import ServerHandshake
+from tlsocket.handshake.sessions import Session
 from tlsocket.record import CLOSED, STOPPED, TRUNCATED, RecordReader, RecordWriter
 from tlsocket.registry.alerts import AlertDescription, AlertLevel
+from tlsocket.registry.content_types import ContentType
 from tlsocket.registry.versions import ProtocolVersion
 
 if TYPE_CHECKING:
@@ -95,6 +97,7 @@ class Connection:
         config: ClientConfig | ServerConfig,
         *,
         server_name: str | None = None,
+        session: Session | None = None,
         on_event: Callable[[events.Event], None] | None = None,
     ) -> None:
         if server_name is not None and not server_name.isascii():
@@ -123,12 +126,15 @@ class Connection:
             self.role = Role.CLIENT
             if config.verifier is not None and config.check_name and server_name is None:
                 raise ApiMisuse(detail="checking the server's name needs server_name")
-            self._handshake = ClientHandshake(config, self.reader, self.writer, on_event, server_name)
+            self._handshake = ClientHandshake(config, *self._halves(), on_event, server_name)
+            self._handshake.session = session
         else:
             self.role = Role.SERVER
             if server_name is not None:
                 raise ApiMisuse(detail="server_name belongs to clients")
-            self._handshake = ServerHandshake(config, self.reader, self.writer, on_event)
+            if session is not None:
+                raise ApiMisuse(detail="a session to resume belongs to clients")
+            self._handshake = ServerHandshake(config, *self._halves(), on_event)
 
     # What is known
 
@@ -147,8 +153,8 @@ class Connection:
         return None if late is None else late.suspended
 
     @property
-    def tickets(self) -> tuple[Ticket, ...]:
-        """Session tickets received and kept, oldest first (RFC 9846 section 4.7.1)."""
+    def tickets(self) -> tuple[Session, ...]:
+        """A session for each ticket received and kept, oldest first (RFC 9846 section 4.7.1)."""
         return () if self._post is None else self._post.tickets
 
     def __repr__(self) -> str:
@@ -159,6 +165,13 @@ class Connection:
         else:
             state = "CONNECTED"
         return f"<tlsocket.Connection {self.role.value} {state}>"
+
+    def use_session(self, session: Session | None) -> None:
+        """Resume this session if everything it is bound to still holds; to be called on a client before `start`."""
+        handshake = self._handshake
+        if not isinstance(handshake, ClientHandshake) or handshake.started:
+            raise ApiMisuse(detail="a session is given to a client before its handshake")
+        handshake.session = session
 
     # The handshake
 
@@ -220,10 +233,12 @@ class Connection:
 
     def on_handshake_message(self, message: bytes, /) -> bool:
         """One whole handshake message; False stops the reader after it."""
+        if self.on_event is not None:
+            self.on_event(events.MessageReceived(ContentType.HANDSHAKE, message, clock.monotonic()))
         handshake = self._handshake
         if handshake is None:
             post = self._post_handshake()
-            done = post.receive(message, self.reader, self.writer, self.on_event)
+            done = post.receive(message, *self._halves(), self.on_event)
             if done is not None:
                 self._take_authentication(done)
             return post.authentication is None or post.authentication.suspended is None
@@ -286,7 +301,7 @@ class Connection:
     def on_send_limit(self) -> None:
         """The sending key nears its usage limit (RFC 9846 section 5.5). That of TLS 1.2 cannot be changed."""
         if self._post is not None and self._post.can_update_keys:
-            self._post.update_keys(self.writer, self.on_event, request_peer=False)
+            self._post.update_keys(self._halves()[1], self.on_event, request_peer=False)
 
     # Bytes in, bytes out
 
@@ -359,7 +374,7 @@ class Connection:
         self._demand_health()
         if self.writer.close_notify_queued:
             raise ApiMisuse(Reason.CONNECTION_CLOSED, "close_notify was sent")
-        self._post_handshake().update_keys(self.writer, self.on_event, request_peer=request_peer)
+        self._post_handshake().update_keys(self._halves()[1], self.on_event, request_peer=request_peer)
 
     def request_certificate(self) -> None:
         """As a server, ask the client for its certificate now (RFC 9846 section 4.7.2).
@@ -369,7 +384,7 @@ class Connection:
         self._demand_health()
         if self.writer.close_notify_queued:
             raise ApiMisuse(Reason.CONNECTION_CLOSED, "close_notify was sent")
-        self._post_handshake().request_certificate(self.reader, self.writer, self.on_event)
+        self._post_handshake().request_certificate(*self._halves(), self.on_event)
 
     def export_keying_material(self, label: bytes, context: bytes | None, length: int) -> bytes:
         """RFC 9846 section 7.5, RFC 5705. In TLS 1.3 no context and an empty one are the same, in TLS 1.2 they are not.
@@ -388,6 +403,15 @@ class Connection:
         return None if self._post is None else self._post.tls_unique
 
     # Inside
+
+    def _halves(self) -> tuple[RecordReader, RecordWriter]:
+        """The record layer for handshakes, reporting what passes where somebody listens."""
+        on_event = self.on_event
+        if on_event is None:
+            return self.reader, self.writer
+        from tlsocket.handshake.observed import observed_reader, observed_writer
+
+        return observed_reader(self.reader, on_event), observed_writer(self.writer, on_event)
 
     def _advance(self) -> None:
         while True:

@@ -67,6 +67,7 @@ class Reason(enum.Enum):
     TOO_MANY_WARNING_ALERTS = "too many warning alerts"
     TOO_MANY_KEY_UPDATES = "too many KeyUpdates without application data between them"
     TOO_MANY_TICKETS = "too many session tickets"
+    TOO_MUCH_EARLY_DATA = "more early data than a server skips"
     TOO_MANY_CERTIFICATE_REQUESTS = "too many requests for a certificate after the handshake"
     HANDSHAKE_MESSAGE_TOO_LARGE = "a handshake message is larger than allowed"
     TOO_MANY_HANDSHAKE_BYTES = "the handshake is larger than allowed"
@@ -120,8 +121,11 @@ class Reason(enum.Enum):
     HELLO_RETRY_WITHOUT_CHANGE = "a HelloRetryRequest asks for nothing new"
     SECOND_HELLO_RETRY = "a second HelloRetryRequest"
     CLIENT_HELLO_CHANGED = "the second ClientHello differs where it may not"
+    PSK_BINDER_COUNT = "there is not one binder for each pre-shared key"
     COOKIE_MISMATCH = "the cookie is not the one that was sent"
     PSK_NOT_OFFERED = "the server chose a pre-shared key that was not offered"
+    PSK_HASH_MISMATCH = "the pre-shared key does not belong to the hash of the cipher suite chosen"
+    PSK_WITHOUT_KEY_SHARE = "the server chose a pre-shared key without a key exchange, which was not offered"
     APPLICATION_PROTOCOL_NOT_OFFERED = "the server chose an application protocol that was not offered"
     SIGNATURE_SCHEME_NOT_OFFERED = "a signature scheme that was not offered"
     SIGNATURE_SCHEME_MISMATCH = "the signature scheme does not fit the certificate's key"
@@ -134,6 +138,8 @@ class Reason(enum.Enum):
     # Authentication
     BAD_SIGNATURE = "the signature in CertificateVerify is wrong"
     BAD_FINISHED = "the Finished message is wrong"
+    BAD_BINDER = "the binder of a pre-shared key is wrong"
+    PSK_REQUIRED = "the server did not choose the pre-shared key, and nothing else would authenticate it"
     NO_CERTIFICATE = "the server sent no certificate"
     CERTIFICATE_REQUIRED = "the client sent no certificate, but one is required"
     CLIENT_CERTIFICATE_MISSING = "the client sent no certificate in TLS 1.2, but one is required"
@@ -149,6 +155,7 @@ class Reason(enum.Enum):
 
     # Ours
     NOT_SERVER = "this is a server's call"
+    WRONG_SSL_VERSION = "the version in use has nothing of this kind"
     EXTENSION_NOT_RECEIVED = "the client did not offer what this call needs"
     REQUEST_PENDING = "the client has not answered the last request yet"
     INVALID_CONFIGURATION = "the configuration does not allow this call"
@@ -304,6 +311,7 @@ _ALERTS = {
     Reason.TOO_MANY_KEY_UPDATES: AlertDescription.UNEXPECTED_MESSAGE,
     Reason.TOO_MANY_CERTIFICATE_REQUESTS: AlertDescription.UNEXPECTED_MESSAGE,
     Reason.TOO_MANY_TICKETS: AlertDescription.UNEXPECTED_MESSAGE,
+    Reason.TOO_MUCH_EARLY_DATA: AlertDescription.UNEXPECTED_MESSAGE,
     Reason.UNEXPECTED_MESSAGE: AlertDescription.UNEXPECTED_MESSAGE,
     Reason.HANDSHAKE_TIMED_OUT: AlertDescription.HANDSHAKE_FAILURE,
     Reason.SECOND_HELLO_RETRY: AlertDescription.UNEXPECTED_MESSAGE,
@@ -324,6 +332,7 @@ _ALERTS = {
     Reason.UNSOLICITED_EXTENSION: AlertDescription.UNSUPPORTED_EXTENSION,
     Reason.BAD_SIGNATURE: AlertDescription.DECRYPT_ERROR,
     Reason.BAD_FINISHED: AlertDescription.DECRYPT_ERROR,
+    Reason.BAD_BINDER: AlertDescription.DECRYPT_ERROR,
     Reason.NO_CERTIFICATE: AlertDescription.DECODE_ERROR,
     Reason.CERTIFICATE_REQUIRED: AlertDescription.CERTIFICATE_REQUIRED,
     Reason.UNSUPPORTED_CERTIFICATE_KEY: AlertDescription.UNSUPPORTED_CERTIFICATE,

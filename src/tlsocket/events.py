@@ -7,7 +7,7 @@ asks nothing of its listener, and carries no secret.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
 from tlsocket.config import Role
@@ -35,13 +35,17 @@ __all__ = [
     "HelloRetryRequestSent",
     "KeyExchangeReceived",
     "KeyExchangeSent",
+    "KeysInstalled",
     "KeysUpdated",
+    "MessageReceived",
+    "MessageSent",
     "Negotiated",
     "ServerHelloReceived",
     "ServerHelloSent",
     "SignatureSent",
     "SignatureVerified",
     "TicketReceived",
+    "TicketsSent",
 ]
 
 
@@ -62,6 +66,10 @@ class Negotiated(NamedTuple):
     alpn: bytes | None
     server_name: str | None
     """On a server the name in the ClientHello; on a client the name it was given, which may be an address."""
+    resumed: bool = False
+    """Whether a session was resumed: who the peer is was proven in an earlier handshake."""
+    psk_identity: bytes | None = None
+    """The identity of the external pre-shared key that authenticated both ends; None: none did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +80,8 @@ class _ClientHello:
     groups: tuple[int, ...]
     key_share_groups: tuple[int, ...]
     alpn: tuple[bytes, ...]
+    pre_shared_keys: int = 0
+    """How many are offered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +117,8 @@ class _ServerHello:
     cipher_suite: CipherSuite
     group: int
     """0 in TLS 1.2, where `KeyExchangeSent` and `KeyExchangeReceived` name it."""
+    pre_shared_key: bool = False
+    """Whether a pre-shared key was accepted: no certificates will follow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +238,14 @@ class TicketReceived:
 
 
 @dataclass(frozen=True, slots=True)
+class TicketsSent:
+    """RFC 9846 section 4.7.1; so many at once, each good for so many seconds."""
+
+    count: int
+    lifetime: int
+
+
+@dataclass(frozen=True, slots=True)
 class KeysUpdated:
     """RFC 9846 section 4.7.3; `sending` says whose keys changed (ours change once the queue is sealed)."""
 
@@ -258,8 +278,38 @@ class CloseNotifyReceived:
     """The peer sends no more data (RFC 9846 section 6.1)."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Message:
+    content_type: int
+    """22: one handshake message with its header; 20: a change_cipher_spec."""
+    data: bytes = field(repr=False)
+    at: float
+    """When, as `tlsocket.clock.monotonic` tells it."""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageSent(_Message):
+    """A message as it is on the wire, before protection: queued for the record layer, or sealed just now."""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageReceived(_Message):
+    """A whole handshake message as it came, before anybody looked at it."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeysInstalled:
+    """Everything that follows in this direction is under other keys; the first ones are those of the handshake."""
+
+    sending: bool
+    at: float
+
+
 Event: TypeAlias = (
-    ClientHelloSent
+    MessageSent
+    | MessageReceived
+    | KeysInstalled
+    | ClientHelloSent
     | ClientHelloReceived
     | HelloRetryRequestSent
     | HelloRetryRequestReceived
@@ -280,6 +330,7 @@ Event: TypeAlias = (
     | FinishedVerified
     | HandshakeCompleted
     | TicketReceived
+    | TicketsSent
     | KeysUpdated
     | AlertSent
     | AlertReceived

@@ -93,7 +93,7 @@ def served(tmp_path: Path) -> Iterator[Callable[..., Served]]:
         lines = [process.stdout.readline()]
         assert lines[0].startswith("serving "), lines[0] + process.communicate(timeout=SECONDS)[0]
         port = int(lines[0].partition(";")[0].rpartition(":")[2])
-        if "--cert" not in arguments:
+        if not {"--cert", "--entry"} & set(arguments):
             lines.append(process.stdout.readline())
         return Served(process, port, lines)
 

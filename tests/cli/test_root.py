@@ -35,7 +35,7 @@ def test_unknown_option_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> 
     assert "no-such-option" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("option", ["--starttls", "--trace", "--entry", "--resume"])
+@pytest.mark.parametrize("option", ["--resume"])
 def test_options_of_later_work_are_absent(option: str) -> None:
     known = {name for parameter in tlsocket.commands["connect"].params for name in parameter.opts}
     assert option not in known

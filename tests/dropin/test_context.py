@@ -351,9 +351,6 @@ def test_dead_features_are_accepted_with_a_warning(client: Any, tmp_path: Path) 
     assert client.hostname_checks_common_name is False
     client.hostname_checks_common_name = True
     assert client.hostname_checks_common_name is True
-    for call in (client.set_psk_client_callback, client.set_psk_server_callback):
-        with pytest.raises(NotImplementedError):
-            call(print)
 
 
 # Certificates of ours

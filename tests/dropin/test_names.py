@@ -39,13 +39,13 @@ def test_every_public_name_of_ssl_is_there(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in STDLIB_NAMES if inspect.isclass(getattr(ssl, name))])
 def test_classes_are_the_stdlibs_or_stand_in_for_them(name: str) -> None:
-    if name in ("SSLContext", "SSLSocket", "SSLObject"):
+    if name in ("SSLContext", "SSLSocket", "SSLObject", "SSLSession"):
         assert getattr(tlsocket, name) is not getattr(ssl, name)
     else:
         assert getattr(tlsocket, name) is getattr(ssl, name)
 
 
-@pytest.mark.parametrize("class_name", ["SSLContext", "SSLSocket", "SSLObject"])
+@pytest.mark.parametrize("class_name", ["SSLContext", "SSLSocket", "SSLObject", "SSLSession"])
 def test_every_public_member_of_the_classes_is_there(class_name: str) -> None:
     theirs = {name for name in dir(getattr(ssl, class_name)) if not name.startswith("_")}
     assert theirs <= set(dir(getattr(tlsocket, class_name)))

@@ -176,7 +176,7 @@ def test_distrust_counts_at_once_and_for_existing_contexts(which: str, home: Pat
     context = client(tlsocket, AUTHORITY.der)
     with connected(context, theirs):
         pass
-    certificate = {"leaf": LEAF, "intermediate": MIDDLE, "root": AUTHORITY}[which].certificate
+    certificate = {"leaf": LEAF.certificate, "intermediate": MIDDLE.certificate, "root": AUTHORITY.certificate}[which]
     add("DISALLOWED", certificate)
     error = refused(context, theirs)
     assert (error.verify_code, error.verify_message) == (28, "certificate rejected")

@@ -16,6 +16,8 @@ from tlsocket.extensions import (
     HelloRetryRequestExtensions,
     KeyShareEntry,
     NewSessionTicketExtensions,
+    OfferedPsks,
+    PskIdentity,
     ServerHelloExtensions,
 )
 from tlsocket.registry import AlertDescription
@@ -29,6 +31,9 @@ EE, CR, CT, NST = (
     CertificateEntryExtensions,
     NewSessionTicketExtensions,
 )
+
+ONE_PSK = OfferedPsks((PskIdentity(b"ABC", 0x01020304),), (b"\x55" * 32,))
+ONE_PSK_ENCODED = "0009 0003414243 01020304 0021 20" + "55" * 32
 
 
 def extension(code: int, data: str) -> bytes:
@@ -58,7 +63,7 @@ EXAMPLES: list[tuple[ExtensionBlock, int, str]] = [
     (CH(alpn=(b"h2", b"http/1.1")), 16, "000c02683208687474702f312e31"),
     (CH(cookie=b"\1\2"), 44, "00020102"),
     (CH(psk_key_exchange_modes=(1, 0)), 45, "020100"),
-    (CH(pre_shared_key=b"\1\2\3"), 41, "010203"),
+    (CH(pre_shared_key=ONE_PSK), 41, ONE_PSK_ENCODED),
     (CH(certificate_authorities=(b"\x30\x00", b"\x30\x02\x31\x00")), 47, "000a00023000000430023100"),
     (CH(post_handshake_auth=True), 49, ""),
     (CH(early_data=True), 42, ""),
@@ -112,12 +117,12 @@ def test_every_row_has_an_example() -> None:
     assert covered == {(block, code) for block in (CH, SH, HRR, EE, CR, CT, NST) for code in block.rows}
 
 
-RAW = {E.PRE_SHARED_KEY, E.SESSION_TICKET, E.STATUS_REQUEST, E.SIGNED_CERTIFICATE_TIMESTAMP}
+RAW = {E.SESSION_TICKET, E.STATUS_REQUEST, E.SIGNED_CERTIFICATE_TIMESTAMP}
 
 
 @pytest.mark.parametrize(
     ("block", "code", "data"),
-    [row for row in EXAMPLES if row[1] not in RAW or (row[1] == E.PRE_SHARED_KEY and isinstance(row[0], SH))],
+    [row for row in EXAMPLES if row[1] not in RAW],
 )
 def test_refuses_data_behind_the_structure(block: ExtensionBlock, code: int, data: str) -> None:
     with pytest.raises(InvalidMessage) as caught:
@@ -225,7 +230,7 @@ def test_refuses_a_block_that_ends_inside_an_extension(cut: int) -> None:
 
 
 def test_refuses_pre_shared_key_before_another_extension() -> None:
-    data = block_of(extension(E.PRE_SHARED_KEY, "01"), extension(0x1234, ""))
+    data = block_of(extension(E.PRE_SHARED_KEY, ONE_PSK_ENCODED), extension(0x1234, ""))
     with pytest.raises(PeerMisbehaved) as caught:
         CH.parse(Reader(data))
     assert caught.value.reason is Reason.PSK_NOT_LAST
@@ -237,7 +242,7 @@ def test_pre_shared_key_may_come_anywhere_in_a_server_hello() -> None:
 
 
 def test_pre_shared_key_is_written_last() -> None:
-    block = CH(pre_shared_key=b"psk", early_data=True, unknown=((0x1234, b""),))
+    block = CH(pre_shared_key=ONE_PSK, early_data=True, unknown=((0x1234, b""),))
     assert block.present[-1] == E.PRE_SHARED_KEY
     assert set(block.present) == {E.PRE_SHARED_KEY, E.EARLY_DATA, 0x1234}
     assert CH.parse(Reader(written(block))) == block
@@ -280,12 +285,12 @@ def test_a_server_hello_of_tls_1_2_keeps_the_extensions_of_that_version() -> Non
 
 def test_an_extension_of_more_than_64_kib_is_not_written() -> None:
     with pytest.raises(ApiMisuse):
-        written(CH(pre_shared_key=bytes(0x10000)))
+        written(CH(session_ticket=bytes(0x10000)))
 
 
 def test_a_block_of_more_than_64_kib_is_not_written() -> None:
     with pytest.raises(ApiMisuse):
-        written(CH(pre_shared_key=bytes(0xFFFF)))
+        written(CH(session_ticket=bytes(0xFFFF)))
 
 
 @pytest.mark.parametrize("data", ["", "00", "0001", "0004123400"])

@@ -445,12 +445,18 @@ def test_key_log_has_the_same_lines_on_both_sides() -> None:
     ]
 
 
+def meanings(told: list[events.Event]) -> list[str]:
+    """What was told, but for the messages and keys themselves."""
+    plain = (events.MessageSent, events.MessageReceived, events.KeysInstalled)
+    return [type(event).__name__ for event in told if not isinstance(event, plain)]
+
+
 def test_events_tell_the_whole_handshake() -> None:
     link = Link(
         client_config(credentials=(credential(),), verifier=Verifier()),
         server_config(client_authentication=REQUIRED, verifier=Verifier()),
     ).connect()
-    assert [type(event).__name__ for event in link.client_events] == [
+    assert meanings(link.client_events) == [
         "ClientHelloSent",
         "ServerHelloReceived",
         "EncryptedExtensionsReceived",
@@ -464,7 +470,7 @@ def test_events_tell_the_whole_handshake() -> None:
         "FinishedSent",
         "HandshakeCompleted",
     ]
-    assert [type(event).__name__ for event in link.server_events] == [
+    assert meanings(link.server_events) == [
         "ClientHelloReceived",
         "ServerHelloSent",
         "EncryptedExtensionsSent",
@@ -643,7 +649,7 @@ def test_nonsense_configuration_is_misuse(changes: dict[str, object]) -> None:
         client_config(**changes)
 
 
-def test_tickets_are_not_issued() -> None:
+def test_tickets_need_a_store() -> None:
     with pytest.raises(ApiMisuse):
         server_config(send_tickets=1)
 

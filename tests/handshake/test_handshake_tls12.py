@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.handshake.support import NAME, Link, Verifier, client_config, credential, server_config
-from tests.handshake.test_handshake import exchange
+from tests.handshake.test_handshake import exchange, meanings
 from tests.handshake.test_must_alerts_tls12 import tamper
 from tlsocket import events, messages
 from tlsocket.config import ClientAuthentication, DecisionKind, Role, VerifiedPath
@@ -356,12 +356,12 @@ def test_events_tell_the_handshake() -> None:
         client_config(**OLD, credentials=(credential("rsa-2048"),)),
         server_config(client_authentication=REQUIRED),
     ).connect()
-    assert [type(event).__name__ for event in link.client_events] == [
+    assert meanings(link.client_events) == [
         "ClientHelloSent", "ServerHelloReceived", "CertificateReceived", "SignatureVerified", "KeyExchangeReceived",
         "CertificateRequested", "CertificateSent", "SignatureSent", "FinishedSent", "FinishedVerified",
         "HandshakeCompleted",
     ]  # fmt: skip
-    assert [type(event).__name__ for event in link.server_events] == [
+    assert meanings(link.server_events) == [
         "ClientHelloReceived", "ServerHelloSent", "CertificateSent", "KeyExchangeSent", "CertificateRequested",
         "CertificateReceived", "SignatureVerified", "FinishedVerified", "FinishedSent", "HandshakeCompleted",
     ]  # fmt: skip
@@ -391,6 +391,64 @@ def test_what_is_left_is_small() -> None:
     assert isinstance(post, Tls12PostHandshake)
     assert link.client._handshake is None
     assert "secret" not in repr(post).lower()
+
+
+# Sizes (RFC 8449 section 4; RFC 6066 section 4)
+
+
+def record_lengths(stream: bytes) -> list[int]:
+    found = []
+    while stream:
+        length = int.from_bytes(stream[3:5], "big")
+        found.append(length)
+        stream = stream[5 + length :]
+    return found
+
+
+@pytest.mark.parametrize("suite", [0xC02B, 0xCCA9])
+@pytest.mark.parametrize(("client", "server"), [(500, None), (None, 500), (64, 1000), (16385, 16385)])
+def test_record_size_limit_counts_no_type(suite: int, client: int | None, server: int | None) -> None:
+    link = Link(
+        client_config(**OLD, record_size_limit=client, tls12_cipher_suites=(suite,)),
+        server_config(record_size_limit=server),
+    ).connect()
+    overhead = 24 if suite == 0xC02B else 16
+    # Without an offer of the client's there is no limit at all.
+    to_client = 16384 if client is None else min(client, 16384)
+    to_server = 16384 if client is None else min(server or 16384, 16384)
+    for sender, receiver, limit in ((link.server, link.client, to_client), (link.client, link.server, to_server)):
+        sender.write(bytes(3 * limit))
+        stream = sender.data_to_send()
+        assert record_lengths(stream) == [limit + overhead] * 3
+        receiver.receive_data(stream)
+        received = 0
+        while part := receiver.read(100_000):
+            received += len(part)
+        assert received == 3 * limit
+
+
+def test_a_record_above_our_limit_is_record_overflow() -> None:
+    link = Link(client_config(**OLD, record_size_limit=500)).connect()
+    writer: Any = link.server.writer
+    writer.max_fragment = 501
+    link.server.write(bytes(501))
+    with pytest.raises(TLSError) as caught:
+        link.client.receive_data(link.server.data_to_send())
+    assert caught.value.reason is Reason.RECORD_OVERFLOW
+
+
+def test_a_max_fragment_length_is_not_answered() -> None:
+    link = Link(client_config(**OLD, max_fragment_length=512)).connect()
+    link.server.write(bytes(1000))
+    assert record_lengths(link.server.data_to_send()) == [1024]
+
+
+def test_no_authentication_after_the_handshake() -> None:
+    link = tls12(client_authentication=ClientAuthentication.OPTIONAL).connect()
+    with pytest.raises(ApiMisuse) as caught:
+        link.server.request_certificate()
+    assert caught.value.reason is Reason.WRONG_SSL_VERSION
+    exchange(link)
 
 
 @pytest.mark.parametrize("has_certificate", [True, False])

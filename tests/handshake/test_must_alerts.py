@@ -17,7 +17,7 @@ from tests.handshake.support import NAME, Change, Link, client_config, credentia
 from tlsocket import messages
 from tlsocket.config import ClientAuthentication, ClientConfig, Role, ServerConfig
 from tlsocket.errors import AlertReceived, Reason, TLSError
-from tlsocket.extensions import HelloRetryRequestExtensions, KeyShareEntry
+from tlsocket.extensions import HelloRetryRequestExtensions, KeyShareEntry, OfferedPsks, PskIdentity
 from tlsocket.messages import ClientHello, Finished, HelloRetryRequest, KeyUpdate, ServerHello
 from tlsocket.registry import AlertDescription as A
 from tlsocket.registry import HandshakeType as T
@@ -290,7 +290,8 @@ CASES = [
     Case("9.2", "no key_share: missing_extension", S, {T.CLIENT_HELLO: extended(key_share=None)},
          A.MISSING_EXTENSION, Reason.MISSING_EXTENSION),
     Case("4.3.9", "pre_shared_key without psk_key_exchange_modes", S,
-         {T.CLIENT_HELLO: extended(pre_shared_key=b"\0\x07\0\x01x\0\0\0\0\0\x21\x20" + bytes(32))},
+         {T.CLIENT_HELLO: extended(
+             pre_shared_key=OfferedPsks((PskIdentity(b"x"),), (bytes(32),)), psk_key_exchange_modes=None)},
          A.MISSING_EXTENSION, Reason.MISSING_EXTENSION),
     # Section 4.3.8
     Case("4.3.8", "selected_group not in supported_groups: illegal_parameter", C,

@@ -27,6 +27,7 @@ CLIENT_ARROWS: set[Arrow] = {
     (C.START, None, C.WAIT_SH),  # Send ClientHello
     (C.WAIT_SH, T.SERVER_HELLO, C.START),  # Recv HelloRetryRequest
     (C.WAIT_SH, T.SERVER_HELLO, C.WAIT_EE),  # Recv ServerHello
+    (C.WAIT_EE, T.ENCRYPTED_EXTENSIONS, C.WAIT_FINISHED),  # using PSK
     (C.WAIT_EE, T.ENCRYPTED_EXTENSIONS, C.WAIT_CERT_CR),  # using certificate
     (C.WAIT_CERT_CR, T.CERTIFICATE, C.WAIT_CV),
     (C.WAIT_CERT_CR, T.CERTIFICATE_REQUEST, C.WAIT_CERT),
@@ -41,7 +42,7 @@ SERVER_ARROWS: set[Arrow] = {
     (S.RECVD_CH, None, S.START),  # Send HelloRetryRequest
     (S.RECVD_CH, None, S.NEGOTIATED),  # Select parameters
     (S.NEGOTIATED, None, S.WAIT_FLIGHT2),  # Send ServerHello ... Finished; no 0-RTT
-    (S.WAIT_FLIGHT2, None, S.WAIT_FINISHED),  # no auth
+    (S.WAIT_FLIGHT2, None, S.WAIT_FINISHED),  # no auth, or a PSK
     (S.WAIT_FLIGHT2, None, S.WAIT_CERT),  # certificate-based client auth
     (S.WAIT_CERT, T.CERTIFICATE, S.WAIT_FINISHED),  # empty
     (S.WAIT_CERT, T.CERTIFICATE, S.WAIT_CV),
@@ -49,7 +50,7 @@ SERVER_ARROWS: set[Arrow] = {
     (S.WAIT_FINISHED, T.FINISHED, S.CONNECTED),
 }
 
-# What appendix A draws and we have no feature for: a PSK (WAIT_EE to WAIT_FINISHED) and 0-RTT (WAIT_EOED).
+# What appendix A draws and we have no feature for: 0-RTT (WAIT_EOED).
 
 # Not drawn in appendix A: the messages after the handshake (RFC 9846 section 4.7).
 POST_HANDSHAKE: set[Arrow] = {

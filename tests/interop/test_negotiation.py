@@ -10,11 +10,12 @@ import ssl
 import sys
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.interop.cells import DEFAULT, GROUPS, Cell, Group
-from tests.interop.clients import CLIENTS, ClientOptions
+from tests.interop.clients import CLIENTS, ClientOptions, gnutls_arguments
 from tests.interop.clients import openssl_arguments as client_arguments
 from tests.interop.face import Face, Listener, answer, fetch, read_until, say_goodbye
 from tests.interop.materials import NAME, OTHER_NAME, Materials
@@ -282,3 +283,50 @@ def test_we_send_change_cipher_spec_as_server(
     assert messages(log).count("> ChangeCipherSpec") == compatible
     if face.module is not ssl:  # OpenSSL's server sends its own whatever the client says
         assert messages(log).count("< ChangeCipherSpec") == compatible
+
+
+# Sizes of records (RFC 6066 section 4, RFC 8449)
+
+
+@pytest.mark.parametrize("length", [512, 4096])
+def test_openssl_asks_for_short_fragments(face: Face, peer: Find, materials: Materials, length: int) -> None:
+    if face.module.__name__ != "tlsocket":
+        pytest.skip("only our side can say what was agreed on")
+    sizes: list[int] = []
+
+    def handler(sock: Any) -> None:
+        sizes.append(sock._conn.writer.max_fragment)
+        answer(BODY)(sock)
+
+    context = face.server_context(materials.servers["ecdsa-p256"])
+    with Listener(context, handler) as listener:
+        options = ClientOptions(cell=None)
+        arguments = [peer("openssl"), "s_client", "-quiet", "-maxfraglen", str(length)]
+        with Program(arguments + client_arguments(materials, listener.port, options)) as program:
+            program.write(b"GET / HTTP/1.0\r\n\r\n")
+            program.finish()
+            assert bytes(program.output).endswith(BODY)
+        listener.result()
+    assert sizes == [length]
+
+
+def test_gnutls_asks_for_small_records(face: Face, peer: Find, materials: Materials) -> None:
+    if face.module.__name__ != "tlsocket":
+        pytest.skip("only our side can say what was agreed on")
+    sizes: list[int] = []
+
+    def handler(sock: Any) -> None:
+        sizes.append(sock._conn.writer.max_fragment)
+        answer(BODY)(sock)
+
+    context = face.server_context(materials.servers["ecdsa-p256"])
+    with Listener(context, handler) as listener:
+        arguments = [peer("gnutls-cli"), "--recordsize", "512", "--logfile", str(materials.folder / "recordsize.log")]
+        arguments += gnutls_arguments(materials, listener.port, ClientOptions(cell=None))
+        with Program(arguments) as program:
+            program.write(b"GET / HTTP/1.0\r\n\r\n")
+            program.finish()
+            assert bytes(program.output).endswith(BODY)
+        listener.result()
+    # GnuTLS counts the content; RFC 8449 counts the type too.
+    assert sizes == [512]

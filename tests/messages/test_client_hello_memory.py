@@ -12,9 +12,16 @@ from hypothesis import strategies as st
 
 from tlsocket import messages
 from tlsocket.errors import TLSError
-from tlsocket.extensions import ClientHelloExtensions, KeyShareEntry
+from tlsocket.extensions import ClientHelloExtensions, KeyShareEntry, OfferedPsks, PskIdentity
 from tlsocket.messages import ClientHello, client_hello
 from tlsocket.wire import Reader
+
+
+def psks(count: int, fill: bytes = b"p") -> OfferedPsks:
+    """That many identities, of different lengths, with binders of both hashes."""
+    identities = tuple(PskIdentity(fill * (10 + number), 7 * fill[0] + number) for number in range(count))
+    return OfferedPsks(identities, tuple(fill * (32 + 16 * (number % 2)) for number in range(count)))
+
 
 
 def hello(seed: int, shares: tuple[tuple[int, int], ...] = ((0x001D, 32),), **extensions: object) -> ClientHello:
@@ -63,6 +70,28 @@ def test_recalls_what_parsing_gives(first: int, second: int, shares: tuple[tuple
     assert recalled.extensions.present == parsed_afresh(raw).extensions.present
 
 
+@given(first=st.binary(min_size=1, max_size=1), second=st.binary(min_size=1, max_size=1), count=st.integers(1, 4))
+def test_recalls_pre_shared_keys(first: bytes, second: bytes, count: int) -> None:
+    """Each hello gets its own identities, ages and binders; the memory holds none."""
+    messages.parse(hello(1, psk_key_exchange_modes=(1,), pre_shared_key=psks(count, first)).encode())
+    expected = hello(2, psk_key_exchange_modes=(1,), pre_shared_key=psks(count, second))
+    recalled = client_hello._recall(expected.encode())
+    assert recalled is not None
+    assert recalled == parsed_afresh(expected.encode()) == expected
+    assert all(kept.extensions.pre_shared_key is None for kept, *_ in client_hello._known.values())
+
+
+@given(position=st.integers(0, 10_000), value=st.integers(0, 255))
+def test_a_changed_byte_of_a_hello_with_a_ticket_is_never_overlooked(position: int, value: int) -> None:
+    """As above, with pre_shared_key at the end."""
+    messages.parse(hello(1, psk_key_exchange_modes=(1,), pre_shared_key=psks(2)).encode())
+    raw = bytearray(hello(2, psk_key_exchange_modes=(1,), pre_shared_key=psks(2)).encode())
+    raw[4 + position % (len(raw) - 4)] = value
+    recalled = client_hello._recall(bytes(raw))
+    if recalled is not None:
+        assert recalled == parsed_afresh(bytes(raw))
+
+
 @given(position=st.integers(0, 10_000), change=st.integers(1, 255))
 def test_a_changed_byte_is_never_overlooked(position: int, change: int) -> None:
     """Whatever byte differs, the result is that of parsing: the same message or the same refusal."""
@@ -98,10 +127,11 @@ def test_any_hello_in_between_changes_nothing(places: list[tuple[int, int]], two
 
 
 @pytest.mark.parametrize(
-    "extensions", [{"cookie": b"c"}, {"session_ticket": b"t"}, {"unknown": ((0x0A0A, b""),)}, {"pre_shared_key": b"p"}]
+    "extensions",
+    [{"cookie": b"c"}, {"session_ticket": b"t"}, {"unknown": ((0x0A0A, b""),)}, {"pre_shared_key": psks(5)}],
 )
 def test_keeps_nothing_made_for_one_connection(extensions: dict[str, object]) -> None:
-    """Cookies, tickets and what we do not know would fill the memory with what never comes again."""
+    """Cookies, tickets of TLS 1.2 and what we do not know would fill the memory with what never comes again."""
     messages.parse(hello(1, **extensions).encode())  # type: ignore[arg-type]
     assert not client_hello._known
 

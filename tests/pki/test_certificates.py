@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 
 from tlsocket.pki.authority import Authority, self_signed
@@ -226,3 +226,25 @@ def test_unreadable_parts_are_described_all_the_same(authority: Authority) -> No
     # The last byte of the key's algorithm identifier: an unknown algorithm, found only when the key is looked at.
     data = authority.der.replace(bytes.fromhex("2a8648ce3d0201"), bytes.fromhex("2a8648ce3d027f"))
     assert key_description(parse_certificate(data)) == "unknown key"
+
+
+def test_dictionary_of_a_certificate_with_an_extension_that_nobody_can_parse() -> None:
+    """A TLS feature (RFC 7633) of an unknown number: no KeyError out of the depths, and no names to be fooled by."""
+    key = generate_private_key("ecdsa-p256")
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "odd")])
+    features = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.5.5.7.1.24"), b"\x30\x03\x02\x01\x63")
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC))
+        .not_valid_after(datetime.datetime(2027, 1, 1, tzinfo=datetime.UTC))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(features, critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    described = certificate_dict(x509.load_der_x509_certificate(certificate.public_bytes(serialization.Encoding.DER)))
+    assert described["subject"] == ((("commonName", "odd"),),)
+    assert "subjectAltName" not in described

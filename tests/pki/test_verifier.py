@@ -19,6 +19,7 @@ from tlsocket.pki.authority import Authority, IssuedCertificate, Purpose, self_s
 from tlsocket.pki.certificates import certificate_der, load_certificates
 from tlsocket.pki.errors import Refusal, VerificationFailed
 from tlsocket.pki.trust.anchors import TrustAnchors
+from tlsocket.pki.trust.profiles import OPENSSL, STRICT, Check
 from tlsocket.pki.trust.verifier import MAXIMUM_CERTIFICATES, Verifier
 
 HOST = "www.example.org"
@@ -269,7 +270,37 @@ def test_a_flipped_byte_is_refused_and_raises_nothing_else(which: int, place: in
         VERIFIER.verify_server([bytes(data) for data in chain], HOST, NOW)
 
 
+def test_the_octet_before_the_signature_is_nobodys_to_choose() -> None:
+    """It counts unused bits and is not signed: with another value the certificate has another fingerprint, and could
+    get around whoever distrusts it by the old one. Where the signature ends in a zero bit `cryptography` accepts it."""
+    issued = next(leaf for leaf in (MIDDLE.issue(HOST) for _ in range(64)) if leaf.der[-1] & 1 == 0)
+    VERIFIER.verify_server(issued.chain, HOST, time.time())
+    other = bytearray(issued.der)
+    other[-1 - len(issued.certificate.signature)] = 1
+    found = refusal((bytes(other), *issued.chain[1:]), at=time.time())
+    assert found.refusal is Refusal.MALFORMED
+
+
 @settings(max_examples=100, deadline=None)
 @given(st.integers(0, 4000))
 def test_a_truncated_certificate_is_refused(length: int) -> None:
     assert refusal([LEAF.der[: length % len(LEAF.der)], MIDDLE.der]).refusal is Refusal.MALFORMED
+
+
+def test_a_policy_has_a_name_that_says_what_it_asks() -> None:
+    """Sessions are bound to it: the same for the same verdicts, another for others, none where it cannot be told."""
+    anchors = TrustAnchors()
+    same = {Verifier(anchors).policy_id, Verifier(TrustAnchors()).policy_id}
+    assert len(same) == 1
+    others = [
+        Verifier(anchors, profile=OPENSSL),
+        Verifier(anchors, profile=STRICT.without(Check.VALIDITY)),
+        Verifier(anchors, maximum_depth=3),
+        Verifier(anchors, policies=frozenset({"1.2.3"})),
+        Verifier(anchors, policies=frozenset()),
+        Verifier(anchors, intermediates=(anchors,)),
+    ]
+    names = [verifier.policy_id for verifier in others]
+    assert None not in names
+    assert len({*names, *same}) == 7
+    assert Verifier(anchors, callback=lambda review: None).policy_id is None

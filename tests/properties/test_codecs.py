@@ -18,6 +18,8 @@ from tlsocket.extensions import (
     HelloRetryRequestExtensions,
     KeyShareEntry,
     NewSessionTicketExtensions,
+    OfferedPsks,
+    PskIdentity,
     ServerHelloExtensions,
 )
 from tlsocket.messages import (
@@ -73,6 +75,10 @@ def maybe(values: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
     return st.none() | values
 
 
+PSK_IDENTITY = st.builds(PskIdentity, st.binary(min_size=1, max_size=40), st.integers(0, 2**32 - 1))
+PSKS = st.lists(st.tuples(PSK_IDENTITY, st.binary(min_size=32, max_size=48)), min_size=1, max_size=3).map(
+    lambda pairs: OfferedPsks(tuple(identity for identity, _ in pairs), tuple(binder for _, binder in pairs))
+)
 CLIENT_HELLO = st.builds(
     ClientHello,
     U16,
@@ -102,7 +108,7 @@ CLIENT_HELLO = st.builds(
         max_fragment_length=maybe(st.sampled_from([512, 1024, 2048, 4096])),
         post_handshake_auth=FLAG,
         early_data=FLAG,
-        pre_shared_key=maybe(OPAQUE),
+        pre_shared_key=maybe(PSKS),
     ),
 )
 SERVER_HELLO = st.builds(

@@ -7,12 +7,11 @@ Verification is the library's: nothing here decides whether a chain is good.
 from __future__ import annotations
 
 import os
-import select
 import socket
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import click
 
@@ -20,9 +19,14 @@ import tlsocket as ssl
 from tlsocket import events
 from tlsocket.cli.addresses import Address, format_address, parse_address
 from tlsocket.cli.chain import chain_lines, owner
+from tlsocket.cli.common import StoreAccess, check_credential_options, entry_option
 from tlsocket.cli.narration import explain
 from tlsocket.cli.output import DONE, CommandError, RefusedError, common, console, examples
+from tlsocket.cli.peers import trust_root, verify_with
+from tlsocket.cli.starttls import PORTS, PROTOCOLS, upgrade
+from tlsocket.cli.transcript import Transcript
 from tlsocket.pki.certificates import printable
+from tlsocket.pki.stores.entry import StoreEntry
 from tlsocket.registry import NamedGroup, ProtocolVersion, SignatureScheme, describe
 
 __all__ = ["connect"]
@@ -35,10 +39,21 @@ BLOCK = 1 << 17
 
 
 def client_context(
-    cafile: str | None, insecure: bool, alpn: str | None, cert: str | None, key: str | None, keylog: str | None
+    cafile: str | None,
+    insecure: bool,
+    alpn: str | None,
+    cert: str | None,
+    key: str | None,
+    keylog: str | None,
+    entry: StoreEntry | None = None,
+    stores: StoreAccess | None = None,
 ) -> ssl.SSLContext:
     """The context that the options describe."""
     context: ssl.SSLContext = ssl.create_default_context(cafile=cafile)
+    if stores is not None:
+        if cafile is None and not insecure:
+            trust_root(context, stores)
+        verify_with(context, stores.location)
     if insecure:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -46,6 +61,8 @@ def client_context(
         context.set_alpn_protocols(alpn.split(","))
     if cert is not None:
         context.load_cert_chain(cert, key)
+    if entry is not None:
+        context.load_cert_chain(entry)
     if keylog is not None:
         context.keylog_filename = keylog
     return context
@@ -53,37 +70,46 @@ def client_context(
 
 @click.command(
     epilog=examples(
-        "echo hello | tlsocket connect localhost:8444 --cafile authority.pem",
-        "tlsocket connect localhost:8443 --insecure --alpn http/1.1 < /dev/null",
+        "echo hello | tlsocket connect localhost:8444 --cafile authority.pem --entry someone",
+        "tlsocket connect localhost:8443 --insecure --alpn http/1.1 --trace < /dev/null",
     )
 )
-@click.argument("address", metavar="HOST[:443]", callback=lambda ctx, param, value: parse_address(value, 443))
-@click.option("--cafile", metavar="FILE", help="Trust these authorities instead of the platform's.")
+@click.argument("target", metavar="HOST[:443]", callback=lambda ctx, param, value: parse_address(value, 0))
+@click.option("--cafile", metavar="FILE", help="Trust these authorities instead of the platform's and those in ROOT.")
 @click.option("--insecure", is_flag=True, help="Do not verify the certificate. It is shown all the same.")
 @click.option("--servername", metavar="NAME", help="Ask for and verify this name instead of HOST.")
 @click.option("--alpn", metavar="LIST", help="Application protocols to offer, comma-separated.")
 @click.option("--cert", metavar="FILE", help="Our certificate chain in PEM, for a server that asks.")
 @click.option("--key", metavar="FILE", help="Its private key, when it is not in the same file.")
+@entry_option
+@click.option("--starttls", type=click.Choice(list(PROTOCOLS)), help="Ask for TLS in this protocol's own words first.")
+@click.option("--trace", is_flag=True, help="Show each message of the handshake, decoded, with its time.")
 @click.option("--keylog", metavar="FILE", help="Append the connection's secrets (RFC 9850): whoever has them reads it.")
 @common
 def connect(
-    address: Address,
+    target: Address,
     cafile: str | None,
     insecure: bool,
     servername: str | None,
     alpn: str | None,
     cert: str | None,
     key: str | None,
+    starttls: str | None,
+    trace: bool,
     keylog: str | None,
+    entry: str | None,
+    stores: StoreAccess,
 ) -> int:
     """Connect to HOST, say what was negotiated, show the chain and the verdict, then pipe.
 
     Standard input is sent, and what comes is written to standard output. A bad verdict exits 1.
     """
-    if key is not None and cert is None:
-        raise click.UsageError("--key needs --cert")
-    context = client_context(cafile, insecure, alpn, cert, key, keylog)
-    seen = Observer()
+    check_credential_options(cert, key, entry)
+    context = client_context(
+        cafile, insecure, alpn, cert, key, keylog, None if entry is None else stores.find(entry)[1], stores
+    )
+    address = target[0], target[1] or (PORTS[starttls] if starttls else 443)
+    seen = Observer(Transcript(report).on_event if trace else None)
     context.on_event = seen.on_event
     name = servername or address[0]
     peer = format_address(address)
@@ -91,6 +117,12 @@ def connect(
         plain = socket.create_connection(address, timeout=CONNECT_SECONDS)
     except OSError as error:
         raise CommandError(f"{peer}: {error.strerror or error}; is a server listening there?") from error
+    if starttls is not None:
+        try:
+            upgrade(plain, starttls, name)
+        except BaseException:
+            plain.close()
+            raise
     # An end without close_notify must not look like a good one: what came may be cut short.
     wrapped = context.wrap_socket(
         plain, server_hostname=name, do_handshake_on_connect=False, suppress_ragged_eofs=False
@@ -110,20 +142,24 @@ def connect(
             show_session(seen.negotiated, peer)
         show_chain(seen.chain)
         report(verdict(secure, name, insecure))
-        secure.settimeout(None)
+        # A readable socket may hold no data, but a session ticket: reading must come back to look at the clock.
+        secure.settimeout(TICK_SECONDS)
         return pipe(secure, peer)
 
 
 class Observer:
     """Keeps what the connection reports, for telling it whether the handshake succeeds or not."""
 
-    def __init__(self) -> None:
+    def __init__(self, also: Callable[[events.Event], None] | None = None) -> None:
+        self.also = also
         self.chain: tuple[bytes, ...] = ()
         self.negotiated: events.Negotiated | None = None
         self.refusal = ""
 
     def on_event(self, event: events.Event) -> None:
         """`SSLContext.on_event`."""
+        if self.also is not None:
+            self.also(event)
         if isinstance(event, events.CertificateReceived):
             self.chain = event.chain
         elif isinstance(event, events.CertificateRejected):
@@ -181,11 +217,12 @@ def pipe(secure: ssl.SSLSocket, peer: str) -> int:
     sender.start()
     try:
         while True:
-            if not secure.pending() and not select.select([secure], [], [], TICK_SECONDS)[0]:
+            try:
+                data = secure.recv(BLOCK)
+            except TimeoutError:
                 if sender.is_done():
                     return finish(secure)
                 continue
-            data = secure.recv(BLOCK)
             if not data:
                 return DONE
             sender.heard = time.monotonic()
@@ -215,13 +252,21 @@ class Sender(threading.Thread):
         """Until the end of standard input, or until the peer takes no more: the main thread learns why by reading."""
         try:
             while data := os.read(sys.stdin.fileno(), BLOCK):
-                self.secure.sendall(data)
+                self.send(data)
                 self.sent += len(data)
                 self.heard = time.monotonic()
         except (OSError, ValueError):
             pass
         finally:
             self.ended.set()
+
+    def send(self, data: bytes) -> None:
+        """All of it, however long the peer takes: the socket's timeout is the reader's."""
+        while data:
+            try:
+                data = data[self.secure.send(data) :]
+            except TimeoutError:
+                continue  # part of it may be encrypted already: the same again
 
     def is_done(self) -> bool:
         """Whether there is nothing more to send and no answer to wait for."""

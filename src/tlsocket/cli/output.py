@@ -6,19 +6,21 @@ No command's own text belongs here.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import click
 from rich.console import Console
 
 from tlsocket.errors import TLSError
+from tlsocket.pki.errors import FileUnavailable, MissingFile, NotPrivate, PasswordRequired, PkiError, WrongContent
 
 __all__ = [
     "DONE",
     "IO_ERROR",
     "REFUSED",
     "CommandError",
+    "USAGE",
     "RefusedError",
     "common",
     "console",
@@ -28,6 +30,7 @@ __all__ = [
 
 DONE = 0
 REFUSED = 1
+USAGE = 2
 IO_ERROR = 3
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -37,10 +40,14 @@ class CommandError(click.ClickException):
     """Ends the command with one line on standard error that names the file or peer and what to do."""
 
     exit_code = IO_ERROR
+    candidates: Sequence[str] = ()
+    """What an ambiguous name may mean; a line each, beneath the one that says so."""
 
     def show(self, file: Any = None) -> None:
         """Print the line."""
         click.echo(f"tlsocket: {' '.join(self.format_message().split())}", file=file, err=True)
+        for candidate in self.candidates:
+            click.echo(f"  {candidate}", file=file, err=True)
 
 
 class RefusedError(CommandError):
@@ -67,6 +74,8 @@ def examples(*lines: str) -> str:
 
 def describe_error(error: BaseException) -> tuple[str, int]:
     """One line for people, and the exit status."""
+    if isinstance(error, PkiError):
+        return str(error), _status_of_pki(error)
     if isinstance(error, ssl.SSLCertVerificationError | ssl.SSLError):
         return str(error.args[-1] if error.args else error), REFUSED
     if isinstance(error, OSError):
@@ -75,3 +84,18 @@ def describe_error(error: BaseException) -> tuple[str, int]:
     if isinstance(error, TLSError):
         return str(error), REFUSED
     return f"unexpected {type(error).__name__}: {error} (--debug shows where)", REFUSED
+
+
+def _status_of_pki(error: PkiError) -> int:
+    """What a person gave wrongly is usage, what the system did not let us do is input and output, the rest refused."""
+    # Loaded only when something went wrong: most commands have nothing to do with stores.
+    from tlsocket.pki.names.attributes import NameSyntaxError
+    from tlsocket.pki.stores.errors import AmbiguousEntry, BadFindValue, MissingStore, StoreBusy
+
+    if isinstance(error, AmbiguousEntry | BadFindValue | NameSyntaxError | PasswordRequired):
+        return USAGE
+    if isinstance(error, NotPrivate):
+        return REFUSED
+    if isinstance(error, FileUnavailable | MissingFile | MissingStore | StoreBusy | WrongContent):
+        return IO_ERROR
+    return REFUSED

@@ -7,15 +7,21 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 
 import click
 
 from tlsocket._version import __version__
+from tlsocket.cli.ca import ca
 from tlsocket.cli.connect import connect
 from tlsocket.cli.demo import demo
-from tlsocket.cli.output import DONE, CommandError, describe_error
+from tlsocket.cli.output import DONE, USAGE, CommandError, describe_error
+from tlsocket.cli.request import request
 from tlsocket.cli.serve import serve
+from tlsocket.cli.show import show
+from tlsocket.cli.store import store
+from tlsocket.cli.verify import verify
 
 __all__ = ["run", "tlsocket"]
 
@@ -29,7 +35,8 @@ def tlsocket() -> None:
     """TLS for people: a demonstration, a server, and a client that says what it sees."""
 
 
-for command in (demo, serve, connect):
+commands: tuple[click.Command, ...] = (demo, serve, connect, store, request, ca, show, verify)
+for command in commands:
     tlsocket.add_command(command)
 
 
@@ -37,7 +44,18 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command; never a traceback without --debug."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        status = tlsocket.main(args=words, prog_name="tlsocket", standalone_mode=False)
+        with warnings.catch_warnings():
+            # Some roots of every platform break RFC 5280 section 4.1.2.2; that helps nobody who lists them.
+            warnings.filterwarnings("ignore", message="Parsed a serial number")
+            status = tlsocket.main(args=words, prog_name="tlsocket", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return USAGE
+    except click.UsageError as error:
+        where = error.ctx.command_path if error.ctx is not None else "tlsocket"
+        message = " ".join(error.format_message().split()).rstrip(".")
+        click.echo(f"tlsocket: {message}; see: {where} --help", err=True)
+        return USAGE
     except click.ClickException as error:
         error.show()
         return error.exit_code
@@ -51,6 +69,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         if "--debug" in words:
             raise
         message, exit_code = describe_error(error)
-        CommandError(message).show()
+        line = CommandError(message)
+        line.candidates = getattr(error, "candidates", ())
+        line.show()
         return exit_code
     return status if isinstance(status, int) else DONE

@@ -27,7 +27,9 @@ import tlsocket as ssl
 from tlsocket import clock
 from tlsocket._version import __version__
 from tlsocket.cli.addresses import format_address
+from tlsocket.cli.common import StoreAccess, authorities_in, check_credential_options, entry_option
 from tlsocket.cli.output import DONE, CommandError, common, describe_error, examples
+from tlsocket.cli.peers import refuse_revoked, verify_with
 from tlsocket.pki.authority import self_signed
 from tlsocket.pki.certificates import fingerprint
 
@@ -36,6 +38,7 @@ __all__ = ["EchoHandler", "FolderHandler", "Server", "serve"]
 HANDSHAKE_SECONDS = 10.0
 IDLE_SECONDS = 60.0
 GRACE_SECONDS = 0.5
+LINGER_SECONDS = 1.0
 BLOCK = 1 << 20
 """Bytes handed to one `sendall`: many records for one system call."""
 
@@ -80,9 +83,16 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         """In the connection's own thread: handshake under a deadline, then the handler."""
         request.settimeout(HANDSHAKE_SECONDS)
         try:
-            secure = self.context.wrap_socket(request, server_side=True)
+            secure = self.context.wrap_socket(request, server_side=True, do_handshake_on_connect=False)
         except OSError as error:
             self.say(client_address, f"refused: {describe_error(error)[0]}")
+            return
+        try:
+            secure.do_handshake()
+        except OSError as error:
+            self.say(client_address, f"refused: {describe_error(error)[0]}")
+            linger(secure)
+            secure.close()
             return
         try:
             secure.settimeout(IDLE_SECONDS)
@@ -107,6 +117,22 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A failing handler costs its connection, one line, and nothing else."""
         self.say(client_address, f"failed: {describe_error(sys.exc_info()[1] or OSError())[0]}")
+
+
+def linger(secure: ssl.SSLSocket) -> None:
+    """Let the alert arrive: closing while bytes are unread would reset the connection and take it from the client.
+
+    A client of TLS 1.3 has sent its request before it can know that its certificate was refused.
+    """
+    deadline = clock.monotonic() + LINGER_SECONDS
+    try:
+        socket.socket.shutdown(secure, socket.SHUT_WR)
+        while (left := deadline - clock.monotonic()) > 0:
+            secure.settimeout(left)
+            if not socket.socket.recv(secure, BLOCK):
+                return
+    except OSError:
+        pass  # The client has gone already, or stays longer than we wait.
 
 
 class FolderHandler(http.server.SimpleHTTPRequestHandler):
@@ -149,9 +175,14 @@ class EchoHandler(socketserver.BaseRequestHandler):
         self.server.say(self.client_address, f"echoed {total} bytes")
 
 
-def server_context(certificate: str | None, key: str | None, names: list[str]) -> tuple[ssl.SSLContext, str | None]:
-    """A context with the given certificate, or with one made now, whose fingerprint is the second value."""
+def server_context(
+    certificate: str | None, key: str | None, names: list[str], entry: Any = None
+) -> tuple[ssl.SSLContext, str | None]:
+    """A context with the given certificate or entry, or with one made now, whose fingerprint is the second value."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    if entry is not None:
+        context.load_cert_chain(entry)
+        return context, None
     if certificate is not None:
         context.load_cert_chain(certificate, key)
         return context, None
@@ -161,10 +192,36 @@ def server_context(certificate: str | None, key: str | None, names: list[str]) -
     return context, fingerprint(made.certificate)
 
 
+def demand_clients(
+    context: ssl.SSLContext, file: str | None, store: str | None, optional: bool, stores: StoreAccess
+) -> str:
+    """Ask clients for certificates of the authorities in a file or a store; words about who is refused.
+
+    What our own authorities have revoked is refused by their ledgers; of others, when their revocation lists stand in
+    the file beside their certificates.
+    """
+    if file is not None:
+        context.load_verify_locations(file)
+        if context.cert_store_stats()["crl"]:
+            context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
+    if store is not None:
+        context.load_verify_locations(cadata=authorities_in(stores, store))
+    context.verify_mode = ssl.CERT_OPTIONAL if optional else ssl.CERT_REQUIRED
+    # A resumed session would not ask again whether its certificate was revoked since.
+    context.num_tickets = 0
+    ledgers = refuse_revoked(stores.location)
+    verify_with(context, stores.location, *([] if ledgers is None else [ledgers]))
+    trusted = context.get_ca_certs(binary_form=True)
+    ours = () if ledgers is None else ledgers.names
+    demanded = "may come with" if optional else "need"
+    text = f"clients {demanded} a certificate of {len(trusted)} authorit{'y' if len(trusted) == 1 else 'ies'}"
+    return f"{text}; what {', '.join(ours)} revoked is refused" if ours else text
+
+
 @click.command(
     epilog=examples(
         "tlsocket serve . --port 8443",
-        "tlsocket serve --echo --port 8444 --cert server.pem --key server.key",
+        "tlsocket serve --echo --port 8444 --entry web --client-store ROOT",
     )
 )
 @click.argument("folder", default=".", type=click.Path(exists=True, file_okay=False))
@@ -174,8 +231,12 @@ def server_context(certificate: str | None, key: str | None, names: list[str]) -
 )
 @click.option("--cert", metavar="FILE", help="Certificate chain in PEM; without it a certificate is made.")
 @click.option("--key", metavar="FILE", help="Its private key, when it is not in the same file.")
-@click.option("--client-ca", metavar="FILE", help="Demand client certificates of these authorities.")
-@click.option("--client-optional", is_flag=True, help="With --client-ca: a client may come without one.")
+@entry_option
+@click.option(
+    "--client-ca", metavar="FILE", help="Demand client certificates of these authorities; CRLs beside them are obeyed."
+)
+@click.option("--client-store", metavar="ROOT", help="Demand client certificates of the authorities in this store.")
+@click.option("--client-optional", is_flag=True, help="With either: a client may come without one.")
 @click.option("--alpn", metavar="LIST", help="Application protocols, comma-separated. [http/1.1 for a folder]")
 @click.option("--echo", is_flag=True, help="Send back what comes instead of serving files.")
 @common
@@ -186,24 +247,29 @@ def serve(
     cert: str | None,
     key: str | None,
     client_ca: str | None,
+    client_store: str | None,
     client_optional: bool,
     alpn: str | None,
     echo: bool,
+    entry: str | None,
+    stores: StoreAccess,
 ) -> int:
     """Serve FOLDER over HTTPS, or echo.
 
-    Without --cert it makes a self-signed certificate for this run and prints its fingerprint. One line a request;
-    Ctrl-C ends it.
+    The certificate is in a file (--cert) or in a store (--entry). Without either it makes a self-signed certificate
+    for this run and prints its fingerprint. Where clients need certificates, those that an authority of yours
+    (`tlsocket ca`) has revoked are refused from the next connection on. One line a request; Ctrl-C ends it.
     """
-    if key is not None and cert is None:
-        raise click.UsageError("--key needs --cert")
-    if client_optional and client_ca is None:
-        raise click.UsageError("--client-optional needs --client-ca")
+    check_credential_options(cert, key, entry)
+    if client_ca is not None and client_store is not None:
+        raise click.UsageError("--client-ca and --client-store exclude each other")
+    if client_optional and client_ca is None and client_store is None:
+        raise click.UsageError("--client-optional needs --client-ca or --client-store")
     names = list(dict.fromkeys(["localhost", "127.0.0.1", "::1", *([] if bind in ("", "0.0.0.0", "::") else [bind])]))
-    context, made = server_context(cert, key, names)
-    if client_ca is not None:
-        context.load_verify_locations(client_ca)
-        context.verify_mode = ssl.CERT_OPTIONAL if client_optional else ssl.CERT_REQUIRED
+    context, made = server_context(cert, key, names, None if entry is None else stores.find(entry)[1])
+    demanded = ""
+    if client_ca is not None or client_store is not None:
+        demanded = demand_clients(context, client_ca, client_store, client_optional, stores)
     protocols = alpn.split(",") if alpn is not None else [] if echo else ["http/1.1"]
     if protocols:
         context.set_alpn_protocols(protocols)
@@ -217,6 +283,8 @@ def serve(
         print(f"serving {what} on {format_address(server.server_address)}; Ctrl-C ends it", flush=True)
         if made is not None:
             print(f"self-made certificate for {', '.join(names)}; SHA-256 {made}", flush=True)
+        if demanded:
+            print(demanded, flush=True)
         run_until_interrupted(server)
     print("stopped", flush=True)
     return DONE

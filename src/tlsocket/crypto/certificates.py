@@ -7,6 +7,7 @@ are `tlsocket.pki`'s.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +34,7 @@ __all__ = [
     "parse_certificate",
     "same_key",
     "shared_der",
+    "validity",
 ]
 
 
@@ -104,6 +106,19 @@ def _remember(der: bytes, certificate: x509.Certificate) -> None:
         _old = _young
         _young = {}
     _young[der] = certificate, der
+
+
+def validity(certificates: Iterable[bytes]) -> tuple[float, float]:
+    """From when until when all of these are valid, in seconds since 1970. InvalidMessage for what is no certificate."""
+    start, end = float("-inf"), float("inf")
+    for der in certificates:
+        certificate = parse_certificate(der)
+        try:
+            start = max(start, certificate.not_valid_before_utc.timestamp())
+            end = min(end, certificate.not_valid_after_utc.timestamp())
+        except _PARSE_ERRORS as error:
+            raise InvalidMessage(Reason.INVALID_CERTIFICATE_ENCODING, str(error)) from None
+    return start, end
 
 
 def clear_cache() -> None:

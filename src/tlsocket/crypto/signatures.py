@@ -354,7 +354,8 @@ class ForeignSigner:
         if not isinstance(signature, (bytes, bytearray)):
             raise ApiMisuse(Reason.API_MISUSE, f"a signature is bytes, not {type(signature).__name__}")
         try:
-            verify(scheme, self._certificate_key, bytes(signature), data)
+            # By the rules of TLS 1.2, which are the wider ones: which scheme is allowed, the handshake has seen to.
+            verify_tls12(scheme, self._certificate_key, bytes(signature), data)
         except PeerMisbehaved as error:
             raise ApiMisuse(Reason.API_MISUSE, f"the signer's signature is wrong: {error.detail}") from None
         return bytes(signature)

@@ -9,7 +9,6 @@ Protocol, keys and certificates belong to the layers below.
 from __future__ import annotations
 
 from socket import SO_TYPE, SOCK_STREAM, SOL_SOCKET, socket
-from ssl import SSLSession
 
 from tlsocket.dropin import defaults, enums
 from tlsocket.dropin.context import SSLContext
@@ -35,6 +34,7 @@ from tlsocket.dropin.exceptions import (
     SSLZeroReturnError,
     socket_error,
 )
+from tlsocket.dropin.session import SSLSession
 from tlsocket.dropin.sslobject import MemoryBIO, SSLObject
 from tlsocket.dropin.sslsocket import SSLSocket
 

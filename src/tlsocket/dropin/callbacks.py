@@ -1,14 +1,17 @@
-"""The callbacks of an `SSLContext`: what a program may decide itself while a handshake waits.
+"""The callbacks of an `SSLContext`: what a program may decide itself while a handshake waits, and who listens.
 
-They are kept here and called by `tlsocket.dropin.view`. Not here: `_msg_callback` and `on_event`, which decide nothing.
+They are kept here; `tlsocket.dropin.view` calls those that decide.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tlsocket.dropin.enums import PROTOCOL_TLS_CLIENT, PROTOCOL_TLS_SERVER
+
+if TYPE_CHECKING:
+    from tlsocket.events import Event
 
 __all__ = ["Callbacks"]
 
@@ -21,8 +24,30 @@ class Callbacks:
     _client_hello_callback: Callable[..., Any] | None
     _client_certificate_callback: Callable[..., Any] | None
 
+    on_event: Callable[[Event], None] | None
+    _message_callback: Callable[..., Any] | None
+
     def _changed(self) -> None:
         raise NotImplementedError
+
+    @property
+    def _msg_callback(self) -> Callable[..., Any] | None:
+        """Called with each handshake message, change_cipher_spec and alert; for debugging, as in `ssl`."""
+        return self._message_callback
+
+    @_msg_callback.setter
+    def _msg_callback(self, callback: Callable[..., Any] | None) -> None:
+        if callback is not None and not callable(callback):
+            raise TypeError(f"{callback} is not callable.")
+        self._message_callback = callback
+
+    def _listener(self, owner: object) -> Callable[[Event], None] | None:
+        """What a connection of the socket or object `owner` shall report to."""
+        if self._message_callback is None:
+            return self.on_event
+        from tlsocket.dropin.debugging import MessageListener
+
+        return MessageListener(self._message_callback, owner, self.on_event)
 
     @property
     def sni_callback(self) -> Callable[..., Any] | None:

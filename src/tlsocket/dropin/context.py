@@ -11,14 +11,21 @@ from __future__ import annotations
 import operator
 import os
 import ssl as _stdlib
-import threading
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from socket import socket
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from tlsocket.config import DEFAULT_BUDGETS, ClientAuthentication, ClientConfig, Credential, DecisionKind, ServerConfig
+from tlsocket.config import (
+    DEFAULT_BUDGETS,
+    MAXIMUM_TICKETS,
+    ClientAuthentication,
+    ClientConfig,
+    Credential,
+    DecisionKind,
+    ServerConfig,
+)
 from tlsocket.connection import Connection
 from tlsocket.crypto.certificates import parse_certificate
 from tlsocket.crypto.groups import SUPPORTED_GROUPS
@@ -56,6 +63,8 @@ from tlsocket.dropin.exceptions import SSLError, ssl_error
 from tlsocket.dropin.keylog import KeyLogFile
 from tlsocket.dropin.limits import Limits
 from tlsocket.dropin.preferences import Preferences, one_group
+from tlsocket.dropin.resumption import ResumptionSettings, role_error
+from tlsocket.dropin.session import SSLSession
 from tlsocket.dropin.sslobject import MemoryBIO, SSLObject
 from tlsocket.dropin.sslsocket import SSLSocket
 from tlsocket.dropin.stores import DistrustWatch, intermediates
@@ -91,25 +100,9 @@ _AUTHORITY_NAMES = 8192  # bytes: a list of names is a hint, and no client shoul
 _STRICTNESS = {authentication: strictness for strictness, authentication in _AUTHENTICATION.items()}
 _NO_DECISIONS: frozenset[DecisionKind] = frozenset()
 _CERTIFICATE_DECISION = frozenset({DecisionKind.CERTIFICATE})
-_STATISTICS = (
-    "number", "connect", "connect_good", "connect_renegotiate", "accept", "accept_good", "accept_renegotiate",
-    "hits", "misses", "timeouts", "cache_full",
-)  # fmt: skip
-
-# Counting takes no time to speak of, so one lock serves all contexts, and a child process replaces it.
-_statistics_lock = threading.Lock()
 
 
-def _renew_lock() -> None:
-    global _statistics_lock
-    _statistics_lock = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_lock)
-
-
-class SSLContext(Callbacks, Preferences, Limits):
+class SSLContext(Callbacks, Preferences, Limits, ResumptionSettings):
     """Settings, certificates and trust for any number of connections."""
 
     sslsocket_class: type[SSLSocket] = SSLSocket
@@ -138,8 +131,6 @@ class SSLContext(Callbacks, Preferences, Limits):
     _verify_callback: Callable[[PathReview], None] | None
     _key_log: KeyLogFile | None
     _post_handshake_auth: bool
-    _num_tickets: int
-    _statistics: dict[str, int]
     _client_snapshot: ClientConfig | None
     _server_snapshot: ServerConfig | None
 
@@ -176,12 +167,12 @@ class SSLContext(Callbacks, Preferences, Limits):
         self._key_log = None
         self._budgets = DEFAULT_BUDGETS
         self._record_size_limit = self._max_fragment_length = None
+        self._message_callback = None
         self._sni_callback = None
         self._client_hello_callback = None
         self._client_certificate_callback = None
         self._post_handshake_auth = False
-        self._num_tickets = 2
-        self._statistics = dict.fromkeys(_STATISTICS, 0)
+        self._init_resumption()
         self._changed()
         return self
 
@@ -243,7 +234,9 @@ class SSLContext(Callbacks, Preferences, Limits):
             return None
         return hostname.encode("idna").decode("ascii") if isinstance(hostname, str) else hostname.decode("ascii")
 
-    def _connection(self, server_side: bool, server_hostname: str | None) -> Connection:
+    def _connection(
+        self, server_side: bool, server_hostname: str | None, owner: object, session: SSLSession | None = None
+    ) -> Connection:
         """A new connection under the present settings."""
         self._check_role(server_side)
         if server_hostname is not None:
@@ -255,21 +248,17 @@ class SSLContext(Callbacks, Preferences, Limits):
             raise ssl_error(
                 "NO_PROTOCOLS_AVAILABLE", f"options and versions leave none of the two: {NOT_BELOW_TLS_1_2}"
             )
-        with _statistics_lock:
-            self._statistics["accept" if server_side else "connect"] += 1
+        self._count("accept" if server_side else "connect")
         if server_side:
-            return Connection(self._server_config(), on_event=self.on_event)
-        return Connection(self._client_config(), server_name=server_hostname, on_event=self.on_event)
+            return Connection(self._server_config(), on_event=self._listener(owner))
+        resume, listener = None if session is None else session._session, self._listener(owner)
+        return Connection(self._client_config(), server_name=server_hostname, session=resume, on_event=listener)
 
     def _check_role(self, server_side: bool) -> None:
         if server_side and self._protocol == PROTOCOL_TLS_CLIENT:
-            raise _role_error("Cannot create a server socket with a PROTOCOL_TLS_CLIENT context")
+            raise role_error("Cannot create a server socket with a PROTOCOL_TLS_CLIENT context")
         if not server_side and self._protocol == PROTOCOL_TLS_SERVER:
-            raise _role_error("Cannot create a client socket with a PROTOCOL_TLS_SERVER context")
-
-    def _count_handshake(self, server_side: bool) -> None:
-        with _statistics_lock:
-            self._statistics["accept_good" if server_side else "connect_good"] += 1
+            raise role_error("Cannot create a client socket with a PROTOCOL_TLS_SERVER context")
 
     # Snapshots
 
@@ -287,6 +276,8 @@ class SSLContext(Callbacks, Preferences, Limits):
             "verifier": None if self._verify_mode == CERT_NONE else self._peer_verifier(),
             "middlebox_compatibility": bool(self._options & OP_ENABLE_MIDDLEBOX_COMPAT),
             "key_log": self._key_log,
+            "budgets": self._budgets,
+            "record_size_limit": self._record_size_limit,
         }
 
     def _changed(self) -> None:
@@ -320,12 +311,12 @@ class SSLContext(Callbacks, Preferences, Limits):
                 signature_schemes=self._server_schemes or _ALL_SCHEMES,
                 signing_schemes=self._client_schemes,
                 check_name=self._check_hostname,
-                budgets=self._budgets,
-                record_size_limit=self._record_size_limit,
                 max_fragment_length=self._max_fragment_length,
                 post_handshake_auth=self._post_handshake_auth,
                 require_secure_renegotiation=not self._options & OP_LEGACY_SERVER_CONNECT,
                 suspend_for=_NO_DECISIONS if self._client_certificate_callback is None else _CERTIFICATE_DECISION,
+                session_cache=self._client_sessions,
+                offer_psks=self._offer_psks,
             )
         return snapshot
 
@@ -341,12 +332,13 @@ class SSLContext(Callbacks, Preferences, Limits):
                 # As OpenSSL's callback in `ssl` does: without a common protocol the connection goes on without one.
                 alpn_strict=False,
                 client_authentication=_AUTHENTICATION[CERT_NONE if late else self._verify_mode],
-                budgets=self._budgets,
-                record_size_limit=self._record_size_limit,
                 certificate_authorities=self._authority_names(),
                 post_handshake_authentication=_AUTHENTICATION[self._verify_mode if late else CERT_NONE],
                 prefer_server_order=bool(self._options & OP_CIPHER_SERVER_PREFERENCE),
                 suspend_for=_NO_DECISIONS if callback is None else _CERTIFICATE_DECISION,
+                ticket_store=self._ticket_store(),
+                send_tickets=min(self._num_tickets, MAXIMUM_TICKETS),
+                find_psk=self._find_psk,
             )
         return snapshot
 
@@ -628,20 +620,6 @@ class SSLContext(Callbacks, Preferences, Limits):
         self._changed()
 
     @property
-    def num_tickets(self) -> int:
-        """Stored. Session tickets are not sent yet, whatever the number."""
-        return self._num_tickets
-
-    @num_tickets.setter
-    def num_tickets(self, value: int) -> None:
-        number = operator.index(value)
-        if number < 0:
-            raise ValueError("value must be non-negative")
-        if self._protocol != PROTOCOL_TLS_SERVER:
-            raise ValueError("SSLContext is not a server context.")
-        self._num_tickets = number
-
-    @property
     def post_handshake_auth(self) -> bool:
         """On a client: whether the server may ask for a certificate after the handshake (RFC 9846 section 4.7.2).
 
@@ -655,18 +633,6 @@ class SSLContext(Callbacks, Preferences, Limits):
         self._post_handshake_auth = bool(value)
         self._changed()
 
-    def session_stats(self) -> dict[str, int]:
-        """Handshakes begun and completed; the session cache has no figures, since there is none."""
-        with _statistics_lock:
-            return dict(self._statistics)
-
-    def set_psk_client_callback(self, callback: Callable[..., Any] | None) -> None:
-        """Pre-shared keys are not supported yet: always an error."""
-        raise NotImplementedError("PSK callbacks are not supported by this version of tlsocket.")
-
-    def set_psk_server_callback(self, callback: Callable[..., Any] | None, identity_hint: str | None = None) -> None:
-        """Pre-shared keys are not supported yet: always an error."""
-        raise NotImplementedError("PSK callbacks are not supported by this version of tlsocket.")
 
 
 def _replaces(new: Credential, old: Credential) -> bool:
@@ -696,8 +662,3 @@ def _check_protocol(protocol: int | None) -> Any:
     return method
 
 
-def _role_error(text: str) -> SSLError:
-    error = SSLError(0, f"{text} (tlsocket)")
-    error.library = None  # type: ignore[assignment]
-    error.reason = None  # type: ignore[assignment]
-    return error

@@ -9,6 +9,7 @@ alerts are those of RFC 9846 section 6. Not here: why something failed (`tlsocke
 from __future__ import annotations
 
 import os
+import sys
 from ssl import (
     SSLCertVerificationError,
     SSLEOFError,
@@ -44,6 +45,7 @@ __all__ = [
     "SSLWantWriteError",
     "SSLZeroReturnError",
     "raise_outcome",
+    "show_unraisable",
     "socket_error",
     "ssl_error",
     "translate",
@@ -270,3 +272,16 @@ def _text(library: str | None, reason: str | None, detail: str) -> str:
     sentence = ": ".join(part for part in (words, detail) if part)
     prefix = f"[{library}: {reason}] " if library and reason else f"[{library}] " if library else ""
     return f"{prefix}{sentence} (tlsocket)"
+
+
+def show_unraisable(error: BaseException, subject: object, what: str) -> None:
+    """Show an exception that no caller can be given, as `ssl` does with those of its callbacks."""
+
+    class Arguments:
+        exc_type = type(error)
+        exc_value = error
+        exc_traceback = error.__traceback__
+        err_msg = f"Exception ignored in {what}"
+        object = subject
+
+    sys.unraisablehook(Arguments)  # type: ignore[arg-type]

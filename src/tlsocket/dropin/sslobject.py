@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from tlsocket._record import CLOSED, HAVE_DATA, STOPPED, TRUNCATED, WANT_READ
 from tlsocket.connection import Connection
 from tlsocket.dropin.exceptions import SSLZeroReturnError, raise_outcome, ssl_error, translate
-from tlsocket.dropin.view import ConnectionView, refuse_session
+from tlsocket.dropin.session import SSLSession, check_session
+from tlsocket.dropin.view import ConnectionView
 from tlsocket.errors import Truncated, detached
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class SSLObject(ConnectionView):
     """
 
     __slots__ = ("__dict__", "__weakref__", "_conn", "_context", "_eof_fed", "_incoming", "_outgoing", "_ready",
-                 "_server_hostname", "_server_side")  # fmt: skip
+                 "_server_hostname", "_server_side", "_session")  # fmt: skip
 
     _conn: Connection
     _context: SSLContext
@@ -60,6 +61,7 @@ class SSLObject(ConnectionView):
     _ready: bool
     _server_hostname: str | None
     _server_side: bool
+    _session: SSLSession | None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         raise TypeError(
@@ -95,7 +97,9 @@ class SSLObject(ConnectionView):
             raise ValueError("server_hostname can only be specified in client mode")
         if context.check_hostname and not server_hostname and not server_side:
             raise ValueError("check_hostname requires server_hostname")
-        refuse_session(session)
+        if server_side and session is not None:
+            raise ValueError("session can only be specified in client mode")
+        checked = check_session(session, context)
         self = cls.__new__(cls)
         self._context = context
         self._incoming = incoming
@@ -104,7 +108,8 @@ class SSLObject(ConnectionView):
         self._ready = False
         self._server_side = bool(server_side)
         self._server_hostname = server_hostname
-        self._conn = context._connection(bool(server_side), server_hostname)
+        self._session = checked
+        self._conn = context._connection(bool(server_side), server_hostname, self, checked)
         return self
 
     @property
@@ -154,7 +159,7 @@ class SSLObject(ConnectionView):
             raise_outcome(outcome, 0, "handshake")
         if not self._ready:
             self._ready = True
-            self._context._count_handshake(self._server_side)
+            self._context._count_handshake(self._server_side, bool(self.session_reused))
 
     # Data
 

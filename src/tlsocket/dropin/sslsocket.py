@@ -20,10 +20,11 @@ from socket import SHUT_RDWR, SHUT_WR, SO_TYPE, SOCK_STREAM, SOL_SOCKET, socket
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from tlsocket import clock
-from tlsocket._record import CLOSED, HAVE_DATA, STOPPED, TIMED_OUT, TRUNCATED, WANT_READ
+from tlsocket._record import CLOSED, HAVE_DATA, STOPPED, SYSTEM_ERROR, TIMED_OUT, TRUNCATED, WANT_READ
 from tlsocket.connection import Connection
 from tlsocket.dropin.exceptions import SSLZeroReturnError, raise_outcome, ssl_error, translate
-from tlsocket.dropin.view import ConnectionView, refuse_session
+from tlsocket.dropin.session import SSLSession, check_session
+from tlsocket.dropin.view import ConnectionView
 from tlsocket.errors import Truncated
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class SSLSocket(ConnectionView, socket):
         "_guard",
         "_plain",
         "_ready",
+        "_session",
         "_shut",
         "do_handshake_on_connect",
         "server_hostname",
@@ -64,6 +66,8 @@ class SSLSocket(ConnectionView, socket):
     """True after `unwrap`: the methods of `socket.socket` apply."""
     _ready: bool
     """True once the handshake is over and its last bytes are in the kernel."""
+    _session: SSLSession | None
+    """What to resume."""
     _shut: bool
     """True once `shutdown` closed the sending side."""
     server_side: bool
@@ -112,6 +116,7 @@ class SSLSocket(ConnectionView, socket):
         try:
             self._conn = None
             self._context = context
+            self._session = check_session(session, context)
             self._guard = None
             self._plain = self._ready = self._shut = False
             self.server_side = server_side
@@ -162,7 +167,7 @@ class SSLSocket(ConnectionView, socket):
         return False
 
     def _attach(self) -> Connection:
-        conn = self._context._connection(self.server_side, self.server_hostname)
+        conn = self._context._connection(self.server_side, self.server_hostname, self, self._session)
         self._guard = (os.getpid(), threading.Lock())
         self._conn = conn
         return conn
@@ -205,7 +210,7 @@ class SSLSocket(ConnectionView, socket):
                 self._drive_handshake(conn, timeout, deadline)
                 self._ready = True
                 self._guard = None
-                self._context._count_handshake(self.server_side)
+                self._context._count_handshake(self.server_side, bool(self.session_reused))
         finally:
             guard[1].release()
         return _left(timeout, deadline, "handshake")
@@ -215,7 +220,7 @@ class SSLSocket(ConnectionView, socket):
             conn.start()
             while True:
                 outcome = conn.writer.flush(self, _handshake_left(conn, timeout, deadline))
-                if outcome < 0:
+                if outcome < 0 and not (outcome == SYSTEM_ERROR and self._only_tickets_are_lost(conn)):
                     if outcome == TIMED_OUT:
                         conn.time_left()
                     raise_outcome(outcome, conn.writer.last_errno, "handshake")
@@ -235,6 +240,14 @@ class SSLSocket(ConnectionView, socket):
                     raise_outcome(outcome, conn.reader.last_errno, "handshake")
         except BaseException as error:
             self._fail(conn, error)
+
+    def _only_tickets_are_lost(self, conn: Connection) -> bool:
+        """Whether the handshake is over, and a client that has left already does without its tickets.
+
+        As in OpenSSL: what it sent before it left can still be read.
+        """
+        gone = conn.writer.last_errno in (errno.EPIPE, errno.ECONNRESET)
+        return gone and self.server_side and conn.handshake_complete
 
     def _push(self, conn: Connection) -> None:
         conn.writer.try_flush(self)
@@ -583,7 +596,7 @@ def _check_wrap_arguments(
             raise ValueError("session can only be specified in client mode")
     if context.check_hostname and not server_hostname:
         raise ValueError("check_hostname requires server_hostname")
-    refuse_session(session)
+    check_session(session, context)
     if isinstance(sock, _stdlib.SSLSocket) and sock.version() is not None:
         raise ValueError(
             "this socket carries TLS already, and wrap_socket would write past it: "

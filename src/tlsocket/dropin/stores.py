@@ -21,7 +21,7 @@ def roots() -> TrustAnchors | None:
         return None
     from tlsocket.pki.stores import CertificateStore, StoreLocation
 
-    with CertificateStore("ROOT", StoreLocation.CURRENT_USER) as store:
+    with CertificateStore("ROOT", StoreLocation.of_trust()) as store:
         return store.anchors()
 
 
@@ -33,7 +33,7 @@ def intermediates() -> tuple[TrustAnchors, ...]:
         return ()
     from tlsocket.pki.stores import CertificateStore, StoreLocation
 
-    with CertificateStore("CA", StoreLocation.CURRENT_USER) as store:
+    with CertificateStore("CA", StoreLocation.of_trust()) as store:
         return (store.anchors(),)
 
 

@@ -79,6 +79,14 @@ class TrustVerifier:
                 self._state = present, verifier
         return verifier
 
+    @property
+    def policy_id(self) -> bytes | None:
+        """The same where every verdict would be: sessions are bound to it (`tlsocket.handshake.sessions`).
+
+        None where that cannot be told: a callback has its say, or revocation lists do, which grow old.
+        """
+        return self._verifier().policy_id
+
     def verify(
         self, certificates: Sequence[bytes], *, server_name: str | None, role_of_peer: Role, now: float
     ) -> VerifiedPath:

@@ -8,7 +8,6 @@ RFC 5929 section 4 (`tls-server-end-point`). The decisions that are left to prog
 
 from __future__ import annotations
 
-import sys
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +18,8 @@ from tlsocket.crypto.suites import TLS12_SUITES, TLS13_SUITES, CipherSuite
 from tlsocket.dropin.client_hello import ClientHelloInfo
 from tlsocket.dropin.credentials import load_credential
 from tlsocket.dropin.enums import CHANNEL_BINDING_TYPES
-from tlsocket.dropin.exceptions import translate
+from tlsocket.dropin.exceptions import show_unraisable, translate
+from tlsocket.dropin.session import SSLSession, check_session
 from tlsocket.dropin.versions import version_name
 from tlsocket.errors import ApiMisuse, ApplicationRefusal, TLSError
 from tlsocket.events import Negotiated
@@ -43,9 +43,13 @@ class ConnectionView:
 
     if TYPE_CHECKING:
         _context: SSLContext
+        _session: SSLSession | None
 
         @property
         def _conn(self) -> Connection | None: ...
+
+        @property
+        def server_side(self) -> bool: ...
 
         def _push(self, conn: Connection) -> None:
             """Let out what was queued, if that needs no waiting."""
@@ -69,18 +73,40 @@ class ConnectionView:
         self._context = context
 
     @property
-    def session(self) -> None:
-        """None: sessions are not resumed yet. Setting None is allowed."""
-        return None
+    def session(self) -> SSLSession | None:
+        """The session, to be given to a later connection; None before there is one.
+
+        A client's can be resumed once a ticket has come, which in TLS 1.3 is behind the handshake: with the first data
+        that is read, as a rule. Setting it, before the handshake, resumes a session.
+        """
+        conn = self._conn
+        if conn is None or conn.negotiated is None:
+            return self._session
+        tickets = conn.tickets
+        return SSLSession._create(tickets[-1] if tickets else None, self._context)
 
     @session.setter
     def session(self, session: object) -> None:
-        refuse_session(session)
+        checked = check_session(session, self._context)
+        if self.server_side and checked is not None:
+            raise ValueError("Cannot set session for server-side SSLSocket.")
+        conn = self._conn
+        if conn is not None and conn.negotiated is not None:
+            if checked is None:
+                return  # there is nothing to be taken back any more
+            raise ValueError("Cannot set session after handshake.")
+        if conn is not None and not self.server_side:
+            conn.use_session(None if checked is None else checked._session)
+        self._session = checked
 
     @property
     def session_reused(self) -> bool | None:
-        """Whether the handshake resumed a session: never yet. None without a connection."""
-        return None if self._conn is None else False
+        """Whether the handshake resumed a session, or (as `ssl` has it) used a pre-shared key. None: no connection."""
+        conn = self._conn
+        if conn is None:
+            return None
+        negotiated = conn.negotiated
+        return negotiated is not None and (negotiated.resumed or negotiated.psk_identity is not None)
 
     @property
     def _sslobj(self) -> Connection | None:
@@ -209,7 +235,7 @@ class ConnectionView:
 
         `tls-unique`, the default of `ssl`, is not defined for TLS 1.3 (RFC 9266 section 3) and gives None;
         `tls-exporter` takes its place. In TLS 1.2 both need the extended main secret (RFC 7627): without it
-        `tls-unique` is None and `tls-exporter` an `SSLError`.
+        `tls-unique` is None and `tls-exporter` a ValueError.
         """
         if cb_type not in CHANNEL_BINDING_TYPES:
             raise ValueError(f"{cb_type} channel binding type not implemented")
@@ -239,8 +265,8 @@ class ConnectionView:
     def _export(conn: Connection, label: bytes, context: bytes | None, length: int) -> bytes:
         try:
             return conn.export_keying_material(label, context, length)
-        except TLSError as error:
-            raise translate(error) from None
+        except ApiMisuse as error:
+            raise ValueError(error.detail) from None
 
     def _decide(self, conn: Connection) -> None:
         """Answer the decision that the connection waits for, by the context's callbacks."""
@@ -285,20 +311,15 @@ class ConnectionView:
             result = callback(self, server_name, context)
         except Exception as error:
             # As in `ssl`: the exception cannot reach a caller of the callback, so it is shown and the client refused.
-            _show_unraisable(error, callback)
+            show_unraisable(error, callback, "sni_callback")
             return ApplicationRefusal(AlertDescription.HANDSHAKE_FAILURE, "sni_callback raised an exception")
         if result is None:
             return None
         if not isinstance(result, int):
-            _show_unraisable(TypeError(f"sni_callback returned {type(result).__name__}, not None or an int"), callback)
+            mistake = TypeError(f"sni_callback returned {type(result).__name__}, not None or an int")
+            show_unraisable(mistake, callback, "sni_callback")
             return ApplicationRefusal(AlertDescription.INTERNAL_ERROR, "sni_callback returned no alert")
         return ApplicationRefusal(int(result) & 0xFF, "sni_callback refused the client")
-
-
-def refuse_session(session: object) -> None:
-    """Complain about a session to resume: there can be none of ours yet."""
-    if session is not None:
-        raise TypeError("Value is not a SSLSession: this version of tlsocket has no sessions to resume")
 
 
 def _cipher_tuple(suite: CipherSuite) -> tuple[str, str, int]:
@@ -317,14 +338,3 @@ def _server_end_point(conn: Connection, negotiated: Negotiated) -> bytes | None:
     if algorithm is None:
         return None  # Ed25519 has no hash of its own: "undefined at this time", says RFC 5929
     return sha256(der).digest() if algorithm.name in ("md5", "sha1") else new(algorithm.name, der).digest()
-
-
-def _show_unraisable(error: BaseException, subject: object) -> None:
-    class Arguments:
-        exc_type = type(error)
-        exc_value = error
-        exc_traceback = error.__traceback__
-        err_msg = "Exception ignored in sni_callback"
-        object = subject
-
-    sys.unraisablehook(Arguments)  # type: ignore[arg-type]

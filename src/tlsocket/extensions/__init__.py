@@ -15,6 +15,7 @@ from tlsocket.extensions.blocks import (
     Tls12ServerHelloExtensions,
 )
 from tlsocket.extensions.key_exchange import KeyShareEntry
+from tlsocket.extensions.pre_shared_key import OfferedPsks, PskIdentity
 from tlsocket.extensions.server_name import is_host_name
 from tlsocket.extensions.table import TABLE, Placement
 
@@ -29,7 +30,9 @@ __all__ = [
     "HelloRetryRequestExtensions",
     "KeyShareEntry",
     "NewSessionTicketExtensions",
+    "OfferedPsks",
     "Placement",
+    "PskIdentity",
     "ServerHelloExtensions",
     "Tls12ServerHelloExtensions",
     "is_distinguished_name",

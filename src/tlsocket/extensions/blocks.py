@@ -7,7 +7,7 @@ the order in which we send. Adding an extension is: its type in `tlsocket.regist
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from tlsocket.extensions.application_protocols import PROTOCOL_NAME_LIST, SELECTED_PROTOCOL
@@ -20,7 +20,6 @@ from tlsocket.extensions.key_exchange import (
     NAMED_GROUP_LIST,
     PSK_KEY_EXCHANGE_MODES,
     SELECTED_GROUP,
-    SELECTED_IDENTITY,
     SERVER_SHARE,
     KeyShareEntry,
 )
@@ -32,6 +31,7 @@ from tlsocket.extensions.negotiation import (
     RECORD_SIZE_LIMIT,
     SELECTED_VERSION,
 )
+from tlsocket.extensions.pre_shared_key import OFFERED_PSKS, SELECTED_IDENTITY, OfferedPsks
 from tlsocket.extensions.server_name import SERVER_NAME_LIST
 from tlsocket.extensions.table import Placement, forbidden_in
 from tlsocket.registry import ExtensionType as E
@@ -52,7 +52,7 @@ __all__ = [
 class ClientHelloExtensions(ExtensionBlock):
     """What a client offers and asks for.
 
-    `status_request`, `session_ticket` and `pre_shared_key` are the extension's data as it came.
+    `status_request` and `session_ticket` are the extension's data as it came.
     """
 
     server_name: str | None = None
@@ -74,7 +74,8 @@ class ClientHelloExtensions(ExtensionBlock):
     max_fragment_length: int | None = None
     post_handshake_auth: bool = False
     early_data: bool = False
-    pre_shared_key: bytes | None = None
+    pre_shared_key: OfferedPsks | None = None
+    _kind: object = field(default=None, init=False, repr=False, compare=False)
 
     vector: ClassVar[str] = "ClientHello.extensions"
     forbidden: ClassVar[frozenset[int]] = forbidden_in(Placement.CH)
@@ -99,8 +100,16 @@ class ClientHelloExtensions(ExtensionBlock):
         int(E.MAX_FRAGMENT_LENGTH): ("max_fragment_length", MAX_FRAGMENT_LENGTH),
         int(E.POST_HANDSHAKE_AUTH): ("post_handshake_auth", EMPTY),
         int(E.EARLY_DATA): ("early_data", EMPTY),
-        int(E.PRE_SHARED_KEY): ("pre_shared_key", RAW),
+        int(E.PRE_SHARED_KEY): ("pre_shared_key", OFFERED_PSKS),
     }
+
+    @property
+    def kind(self) -> object:
+        """The same object in ClientHellos that differ in random, session id, shares and identities only.
+
+        None: nobody knows (see `tlsocket.messages.client_hello`).
+        """
+        return self._kind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,6 +150,7 @@ class Tls12ServerHelloExtensions(ExtensionBlock):
     alpn: bytes | None = None
     status_request: bool = False
     record_size_limit: int | None = None
+    max_fragment_length: int | None = None
 
     vector: ClassVar[str] = "ServerHello.extensions"
     forbidden: ClassVar[frozenset[int]] = forbidden_in(Placement.SH12)
@@ -153,6 +163,7 @@ class Tls12ServerHelloExtensions(ExtensionBlock):
         int(E.APPLICATION_LAYER_PROTOCOL_NEGOTIATION): ("alpn", SELECTED_PROTOCOL),
         int(E.STATUS_REQUEST): ("status_request", EMPTY),
         int(E.RECORD_SIZE_LIMIT): ("record_size_limit", RECORD_SIZE_LIMIT),
+        int(E.MAX_FRAGMENT_LENGTH): ("max_fragment_length", MAX_FRAGMENT_LENGTH),
     }
 
 

@@ -1,5 +1,5 @@
-"""supported_groups, key_share, psk_key_exchange_modes and the server's pre_shared_key (RFC 9846 sections 4.3.7 to
-4.3.9 and 4.3.11), and ec_point_formats of TLS 1.2 (RFC 8422 section 5.1.2).
+"""supported_groups, key_share and psk_key_exchange_modes (RFC 9846 sections 4.3.7 to 4.3.9), and ec_point_formats of
+TLS 1.2 (RFC 8422 section 5.1.2).
 
 Key shares are opaque here: whether one is a valid public value is known to `tlsocket.crypto.groups`, whether shares
 and groups fit each other is checked in the handshake.
@@ -19,7 +19,6 @@ __all__ = [
     "NAMED_GROUP_LIST",
     "PSK_KEY_EXCHANGE_MODES",
     "SELECTED_GROUP",
-    "SELECTED_IDENTITY",
     "SERVER_SHARE",
     "KeyShareEntry",
 ]
@@ -129,23 +128,6 @@ def _serialize_modes(writer: Writer, modes: Sequence[int]) -> None:
             writer.u8(mode)
 
 
-def _parse_selected_identity(reader: Reader) -> int:
-    """Read the PreSharedKeyExtension of a ServerHello.
-
-    struct {
-        select (Handshake.msg_type) {
-            case client_hello: OfferedPsks;
-            case server_hello: uint16 selected_identity;
-        };
-    } PreSharedKeyExtension;
-    """
-    return reader.u16("PreSharedKeyExtension.selected_identity")
-
-
-def _serialize_selected_identity(writer: Writer, identity: int) -> None:
-    writer.u16(identity)
-
-
 def _parse_point_formats(reader: Reader) -> bytes:
     """Read an ECPointFormatList (RFC 8422 section 5.1.2).
 
@@ -174,9 +156,6 @@ SELECTED_GROUP = Codec(_parse_selected_group, _serialize_selected_group)
 
 PSK_KEY_EXCHANGE_MODES = Codec(_parse_modes, _serialize_modes, repeats=True)
 """psk_key_exchange_modes."""
-
-SELECTED_IDENTITY = Codec(_parse_selected_identity, _serialize_selected_identity)
-"""pre_shared_key of a ServerHello: an index into the identities that the client offered."""
 
 EC_POINT_FORMATS = Codec(_parse_point_formats, _serialize_point_formats, repeats=True)
 """ec_point_formats."""

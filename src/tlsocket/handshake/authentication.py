@@ -1,6 +1,6 @@
 """Authentication messages of both roles: Certificate, CertificateVerify, Finished (RFC 9846 section 4.5).
 
-With its twin for TLS 1.2, `authentication_tls12`, the only module that makes proofs (`tlsocket.handshake.proofs`): each
+Makes proofs (`tlsocket.handshake.proofs`), as only its twin for TLS 1.2, `authentication_tls12`, and `psk` do too: each
 function either returns one or raises. Not here:
 the choice of our own credential (`credentials`), and what makes a certification path (the verifier of the
 configuration).

@@ -18,6 +18,7 @@ from tlsocket.handshake.negotiation import remember
 from tlsocket.messages import ClientHello
 from tlsocket.registry.cipher_suites import CipherSuiteCode
 from tlsocket.registry.ec_curve_types import ECPointFormat
+from tlsocket.registry.psk_key_exchange_modes import PskKeyExchangeMode
 from tlsocket.registry.versions import ProtocolVersion
 
 __all__ = ["Template", "hello_again", "template_for"]
@@ -36,6 +37,8 @@ class Template:
     share_places: tuple[slice, ...]
     offered: frozenset[int]
     """Types of the extensions in it: the only ones the server may answer (RFC 9846 section 4.3)."""
+    extensions_at: int
+    """Where the length of the extensions stands: pre_shared_key is put behind them (`tlsocket.handshake.psk`)."""
 
     def fill(self, random: bytes, session_id: bytes, shares: Mapping[int, KeyShare]) -> bytes:
         """The message with this random, session id and these key shares."""
@@ -83,6 +86,9 @@ def _template(config: ClientConfig, server_name: str | None) -> Template:
             post_handshake_auth=config.post_handshake_auth,
             record_size_limit=config.record_size_limit,
             max_fragment_length=config.max_fragment_length,
+            # RFC 9846 section 4.3.9: it "restricts both the use of PSKs offered in this ClientHello and those which the
+            # server might supply via NewSessionTicket", so it is there without a PSK too.
+            psk_key_exchange_modes=(PskKeyExchangeMode.PSK_DHE_KE,) if tls13 else None,
         ),
     )
     encoded = hello.encode()
@@ -90,7 +96,9 @@ def _template(config: ClientConfig, server_name: str | None) -> Template:
     for entry in entries:
         start = encoded.index(entry.key_exchange)
         places.append(slice(start, start + len(entry.key_exchange)))
-    return Template(hello, encoded, groups, tuple(places), frozenset(hello.extensions.present))
+    # Behind header, version, random, session id, suites and compression methods, each vector with its length.
+    extensions_at = 38 + 1 + len(hello.legacy_session_id) + 2 + 2 * len(hello.cipher_suites) + 2
+    return Template(hello, encoded, groups, tuple(places), frozenset(hello.extensions.present), extensions_at)
 
 
 def _cipher_suites(config: ClientConfig, *, tls12: bool, tls13: bool) -> tuple[int, ...]:
@@ -109,7 +117,8 @@ def hello_again(
     shares: Mapping[int, KeyShare],
     cookie: bytes | None,
 ) -> bytes:
-    """The second ClientHello: the first but for key_share and cookie (RFC 9846 section 4.2.2)."""
+    """The second ClientHello, still without pre_shared_key: the first but for key_share and cookie (RFC 9846 section
+    4.2.2)."""
     hello = replace(
         template.hello,
         random=random,

@@ -38,6 +38,7 @@ from tlsocket.handshake.machine_tls12 import Tls12Handshake
 from tlsocket.handshake.negotiation import remember
 from tlsocket.handshake.negotiation_tls12 import TLS12_GROUPS
 from tlsocket.handshake.proofs import AuthenticatedPeer
+from tlsocket.handshake.sizes import heed_size_limits_tls12
 from tlsocket.handshake.states import ClientState, State, Tls12ClientState
 from tlsocket.handshake.transitions import CHANGE_CIPHER_SPEC
 from tlsocket.messages import DOWNGRADE_TO_TLS_1_1, DOWNGRADE_TO_TLS_1_2, CertificateVerify, Finished
@@ -129,6 +130,7 @@ def _on_server_hello(hs: Tls12ClientHandshake, message: Tls12ServerHello, raw: b
     hs.tls12_suite = hs.suite = suite
     hs.extended = message.extensions.extended_main_secret
     hs.alpn = message.extensions.alpn
+    heed_size_limits_tls12(hs, message.extensions)
     hs.transcript.add(raw)
     hs.transcript.start(suite.hash)
     if hs.on_event is not None:

@@ -2,14 +2,16 @@
 
 Each is called only when `transitions` allows its message, checks what the RFC tells a client to check, and returns the
 state that follows. `K_send` and `K_recv` in comments are the RFC's notation. Not here: TLS 1.2 (a ServerHello of it is
-handed to `client_tls12`), resumption, messages after Finished (`post_handshake`).
+handed to `client_tls12`), what is behind a pre-shared key (`psk`, `sessions`), messages after Finished
+(`post_handshake`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
-from tlsocket import record
+from tlsocket import clock, record
 from tlsocket.config import ClientConfig, Credential, Role
 from tlsocket.crypto.groups import KeyShare, generate, generate_shares
 from tlsocket.crypto.randomness import random_bytes
@@ -21,6 +23,7 @@ from tlsocket.events import (
     EncryptedExtensionsReceived,
     Event,
     HelloRetryRequestReceived,
+    Negotiated,
     ServerHelloReceived,
 )
 from tlsocket.handshake.authentication import (
@@ -37,10 +40,12 @@ from tlsocket.handshake.credentials import choose_client_credential, credential_
 from tlsocket.handshake.decisions import SignatureDecision, Suspended
 from tlsocket.handshake.flight import Flight
 from tlsocket.handshake.machine import Handshake
-from tlsocket.handshake.proofs import AuthenticatedPeer, FinishedValid
+from tlsocket.handshake.proofs import AuthenticatedPeer, FinishedValid, PreSharedKeyPeer
+from tlsocket.handshake.psk import Offer, accept_choice, add_offers, offers_of
+from tlsocket.handshake.sessions import Session, SessionOrigin, client_binding
 from tlsocket.handshake.sizes import heed_size_limits
 from tlsocket.handshake.states import ClientState, State
-from tlsocket.key_schedule import EarlySecret
+from tlsocket.key_schedule import EarlySecret, ResumptionSecret
 from tlsocket.messages import (
     DOWNGRADE_TO_TLS_1_1,
     DOWNGRADE_TO_TLS_1_2,
@@ -70,8 +75,11 @@ class ClientHandshake(Handshake[ClientConfig]):
         "certificate_request",
         "finished",
         "keys_ready",
+        "offered",
+        "offers",
         "receive_protection",
         "retry",
+        "session",
         "session_id",
         "shares",
         "signature_scheme",
@@ -81,7 +89,6 @@ class ClientHandshake(Handshake[ClientConfig]):
     role = Role.CLIENT
     start_state = ClientState.START
     connected_state = ClientState.CONNECTED
-    resumable = True
 
     def __init__(
         self,
@@ -93,6 +100,11 @@ class ClientHandshake(Handshake[ClientConfig]):
     ) -> None:
         super().__init__(config, reader, writer, on_event, server_name)
         self.template: Template | None = None
+        self.session: Session | None = None
+        """To resume, if it can be; to be set before `start`."""
+        self.offers: tuple[Offer, ...] = ()
+        self.offered: frozenset[int] = frozenset()
+        """Types of the extensions in our ClientHello."""
         self.session_id = b""
         self.shares: dict[int, KeyShare] = {}
         self.retry: HelloRetryRequest | None = None
@@ -116,10 +128,48 @@ class ClientHandshake(Handshake[ClientConfig]):
         """Queue the ClientHello."""
         self.run_own_steps()
 
+    def session_origin(self, negotiated: Negotiated) -> Callable[[], SessionOrigin] | None:
+        """Makes what the sessions of the tickets that may come have in common; None: they are of no use."""
+        secret, peer = self.resumption, self.peer
+        if secret is None:
+            return None
+        # Not a method: it would keep the whole handshake. Many a client never reads a ticket.
+        return partial(
+            _session_origin,
+            self.config,
+            secret,
+            negotiated,
+            self.peer_certificates,
+            self.verified_path,
+            peer.authenticated_at if isinstance(peer, PreSharedKeyPeer) else clock.now(),
+        )
+
     def prepare_to_fail(self) -> None:
         """RFC 9846 appendix A.1: clients "SHOULD first rekey to the handshake keys if possible" before an alert."""
         if self.client_secret is not None and not self.keys_ready:
             _send_under_handshake_key(self)
+
+
+def _session_origin(
+    config: ClientConfig,
+    secret: ResumptionSecret,
+    negotiated: Negotiated,
+    certificates: tuple[bytes, ...],
+    path: tuple[bytes, ...],
+    authenticated_at: float,
+) -> SessionOrigin:
+    return SessionOrigin(
+        version=ProtocolVersion.TLS_1_3,
+        cipher_suite=secret.suite.code,
+        server_name=negotiated.server_name,
+        alpn=negotiated.alpn,
+        signature_scheme=negotiated.signature_scheme or 0,
+        peer_certificates=certificates,
+        verified_path=path,
+        authenticated_at=authenticated_at,
+        binding=client_binding(config),
+        secret=secret.secret,
+    )
 
 
 # START
@@ -134,11 +184,19 @@ def _send_client_hello(hs: ClientHandshake) -> State:
         hs.session_id = random[32:] if template.hello.legacy_session_id else b""
         hs.shares = generate_shares(template.share_groups)
         message = template.fill(hs.client_random, hs.session_id, hs.shares)
+        hs.offers = offers_of(hs.config, hs.session, hs.server_name)
     else:
         if hs.config.middlebox_compatibility:
             hs.send_change_cipher_spec()
         cookie = hs.retry.extensions.cookie
         message = hello_again(template, hs.client_random, hs.session_id, hs.shares, cookie)
+        # RFC 9846 section 4.2.4: the client "SHOULD NOT offer any pre-shared keys associated with a hash other than
+        # that of the selected cipher suite".
+        hs.offers = tuple([offer for offer in hs.offers if hs.suite is not None and offer.algorithm is hs.suite.hash])
+    hs.offered = template.offered
+    if hs.offers:
+        message = add_offers(message, template.extensions_at, hs.offers, hs.transcript)
+        hs.offered |= _PRE_SHARED_KEY
     hs.transcript.add(message)
     hs.writer.queue(ContentType.HANDSHAKE, message)
     hs.reader.change_cipher_spec_allowed = True
@@ -152,9 +210,13 @@ def _send_client_hello(hs: ClientHandshake) -> State:
                 groups=hs.config.groups,
                 key_share_groups=tuple(hs.shares),
                 alpn=hs.config.alpn_protocols,
+                pre_shared_keys=len(hs.offers),
             )
         )
     return ClientState.WAIT_SH
+
+
+_PRE_SHARED_KEY = frozenset({ExtensionType.PRE_SHARED_KEY})
 
 
 def _name_to_send(name: str | None) -> str | None:
@@ -181,6 +243,7 @@ def _on_server_hello(hs: ClientHandshake, message: ServerHello | HelloRetryReque
     if _chooses_tls12(hs, message):
         from tlsocket.handshake.client_tls12 import take_over  # seldom needed
 
+        _demand_other_authentication(hs.config)
         return take_over(hs, message.random, raw)
     suite = _check_hello(hs, message)
     if isinstance(message, HelloRetryRequest):
@@ -214,7 +277,7 @@ def _check_hello(hs: ClientHandshake, message: ServerHello | HelloRetryRequest) 
         raise PeerMisbehaved(Reason.VERSION_NOT_OFFERED, describe(ProtocolVersion, version))
     if message.legacy_version != ProtocolVersion.TLS_1_2:
         raise PeerMisbehaved(Reason.UNSUPPORTED_VERSION, f"legacy_version 0x{message.legacy_version:04x}")
-    _check_solicited(message.extensions.present, _offered(hs).offered, cookie=isinstance(message, HelloRetryRequest))
+    _check_solicited(message.extensions.present, hs.offered, cookie=isinstance(message, HelloRetryRequest))
     if message.legacy_session_id_echo != hs.session_id:
         raise PeerMisbehaved(Reason.SESSION_ID_NOT_ECHOED)
     if message.legacy_compression_method != 0:
@@ -261,6 +324,7 @@ def _on_parameters(hs: ClientHandshake, message: ServerHello, raw: bytes, suite:
     if hs.suite is not None and suite is not hs.suite:
         raise PeerMisbehaved(Reason.CIPHER_SUITE_CHANGED, suite.name)
     entry = message.extensions.key_share
+    early_secret = _accept_pre_shared_key(hs, message, suite)
     if entry is None:
         raise PeerMisbehaved(Reason.MISSING_EXTENSION, "key_share")
     share = hs.shares.get(entry.group)
@@ -276,11 +340,35 @@ def _on_parameters(hs: ClientHandshake, message: ServerHello, raw: bytes, suite:
     hs.group = entry.group
     hs.transcript.add(raw)
     hs.transcript.start(suite.hash)
-    _, server_secret = hs.derive_handshake_secrets(EarlySecret(suite).handshake(shared_secret))
+    _, server_secret = hs.derive_handshake_secrets(early_secret.handshake(shared_secret, suite))
     hs.receive_protection = record.install_receive_key(hs.reader, server_secret)  # K_recv = handshake
     if hs.on_event is not None:
-        hs.on_event(ServerHelloReceived(ProtocolVersion.TLS_1_3, suite, entry.group))
+        with_psk = isinstance(hs.peer, PreSharedKeyPeer)
+        hs.on_event(ServerHelloReceived(ProtocolVersion.TLS_1_3, suite, entry.group, with_psk))
     return ClientState.WAIT_EE
+
+
+def _accept_pre_shared_key(hs: ClientHandshake, message: ServerHello, suite: CipherSuite) -> EarlySecret:
+    """The Early Secret of the key that the server chose, or of none."""
+    selected, offers = message.extensions.pre_shared_key, hs.offers
+    hs.offers = ()
+    if selected is None:
+        _demand_other_authentication(hs.config)
+        hs.resumable = True
+        return EarlySecret(suite)
+    key_share = message.extensions.key_share is not None
+    early_secret, peer = accept_choice(offers, selected, suite, key_share=key_share)
+    hs.peer = peer
+    hs.peer_certificates = peer.certificates
+    # The sessions that might come of an external key would outlive it.
+    hs.resumable = peer.external_identity is None
+    return early_secret
+
+
+def _demand_other_authentication(config: ClientConfig) -> None:
+    """The server chose no key. Where keys are all that a client has to go by, it could be anybody's."""
+    if config.offer_psks is not None and config.verifier is None:
+        raise PeerIncompatible(Reason.PSK_REQUIRED)
 
 
 # WAIT_EE
@@ -297,6 +385,8 @@ def _on_encrypted_extensions(hs: ClientHandshake, message: EncryptedExtensions, 
     hs.transcript.add(raw)
     if hs.on_event is not None:
         hs.on_event(EncryptedExtensionsReceived(hs.alpn))
+    if isinstance(hs.peer, PreSharedKeyPeer):
+        return ClientState.WAIT_FINISHED
     return ClientState.WAIT_CERT_CR
 
 
@@ -382,7 +472,7 @@ def _finish_client_flight(hs: ClientHandshake, signature: bytes) -> State:
     secrets, flight, receive_protection = hs.application_secrets, hs.flight, hs.receive_protection
     if hs.finished is None or secrets is None or flight is None or receive_protection is None:
         raise InternalError(detail="no Finished")
-    if not isinstance(hs.peer, AuthenticatedPeer):
+    if not isinstance(hs.peer, (AuthenticatedPeer, PreSharedKeyPeer)):
         raise InternalError(detail="the server did not authenticate")
     if hs.credential is not None:
         add_certificate_verify(hs, hs.signature_scheme, signature)

@@ -48,7 +48,6 @@ class LateServerAuthentication(Handshake[ServerConfig]):
     role = Role.SERVER
     start_state = ServerState.WAIT_CERT
     connected_state = ServerState.CONNECTED
-    resumable = False
 
     def __init__(
         self,
@@ -130,7 +129,6 @@ class LateClientAuthentication(Handshake[ClientConfig]):
     role = Role.CLIENT
     start_state = ClientState.CONNECTED
     connected_state = ClientState.CONNECTED
-    resumable = False
 
     def __init__(
         self,

@@ -19,10 +19,24 @@ from tlsocket.events import CertificateRejected, Event, HandshakeCompleted, Nego
 from tlsocket.handshake.decisions import Decision, Suspended, VerdictDecision
 from tlsocket.handshake.flight import Flight
 from tlsocket.handshake.post_handshake import PostHandshake, Tls12PostHandshake
-from tlsocket.handshake.proofs import AnonymousPeer, AuthenticatedPeer, CertificateAccepted, FinishedValid
+from tlsocket.handshake.proofs import (
+    AnonymousPeer,
+    AuthenticatedPeer,
+    CertificateAccepted,
+    FinishedValid,
+    PreSharedKeyPeer,
+)
+from tlsocket.handshake.sessions import SessionOrigin
 from tlsocket.handshake.states import State
 from tlsocket.handshake.transitions import CHANGE_CIPHER_SPEC, FOLLOWERS, TRANSITIONS
-from tlsocket.key_schedule import ApplicationSecrets, HandshakeSecret, MainSecret, TrafficSecret, keylog
+from tlsocket.key_schedule import (
+    ApplicationSecrets,
+    HandshakeSecret,
+    MainSecret,
+    ResumptionSecret,
+    TrafficSecret,
+    keylog,
+)
 from tlsocket.messages import parse_with
 from tlsocket.record import Protection, RecordReader, RecordWriter
 from tlsocket.registry.content_types import ContentType, HandshakeType
@@ -73,6 +87,8 @@ class Handshake(Generic[C]):
         "peer_certificate",
         "peer_certificates",
         "reader",
+        "resumable",
+        "resumption",
         "server_name",
         "server_secret",
         "state",
@@ -86,8 +102,6 @@ class Handshake(Generic[C]):
     role: ClassVar[Role]
     start_state: ClassVar[State]
     connected_state: ClassVar[State]
-    resumable: ClassVar[bool]
-    """Whether a resumption secret is of any use."""
     version: ClassVar[int] = ProtocolVersion.TLS_1_3.value
     parsers: ClassVar[Mapping[int, Callable[[Reader], Any]]] = messages.PARSERS
     """What reads the messages of this version."""
@@ -124,7 +138,10 @@ class Handshake(Generic[C]):
         self.peer_certificates: tuple[bytes, ...] = ()
         """As the peer sent them, accepted or not."""
         self.peer_certificate: CertificateAccepted | None = None
-        self.peer: AuthenticatedPeer | AnonymousPeer | None = None
+        self.peer: AuthenticatedPeer | PreSharedKeyPeer | AnonymousPeer | None = None
+        self.resumable = False
+        """Whether a resumption secret is of any use."""
+        self.resumption: ResumptionSecret | None = None
         self.handshake_secret: HandshakeSecret | None = None
         self.client_secret: TrafficSecret | None = None
         self.server_secret: TrafficSecret | None = None
@@ -244,7 +261,10 @@ class Handshake(Generic[C]):
         return secrets
 
     def complete(
-        self, peer: AuthenticatedPeer | AnonymousPeer, _finished: FinishedValid, receive_protection: Protection
+        self,
+        peer: AuthenticatedPeer | PreSharedKeyPeer | AnonymousPeer,
+        _finished: FinishedValid,
+        receive_protection: Protection,
     ) -> State:
         """Both Finished messages are in the transcript, and here are the proofs: application data may flow."""
         secrets, main_secret, suite = self.application_secrets, self.main_secret, self.suite
@@ -252,17 +272,22 @@ class Handshake(Generic[C]):
             raise InternalError(detail="the key schedule is not complete")
         is_client = self.role is Role.CLIENT
         # A server that issues no tickets has no use for it.
-        resumption = main_secret.resumption_secret(self.transcript.digest()) if self.resumable else None
+        with_psk = isinstance(peer, PreSharedKeyPeer)
+        external = peer.external_identity if isinstance(peer, PreSharedKeyPeer) else None
+        if self.resumable:
+            self.resumption = main_secret.resumption_secret(self.transcript.digest())
         negotiated = Negotiated(
             version=ProtocolVersion.TLS_1_3,
             cipher_suite=suite,
             group=self.group,
-            signature_scheme=peer.signature.scheme if isinstance(peer, AuthenticatedPeer) else None,
+            signature_scheme=self.peer_signature_scheme,
             own_signature_scheme=self.own_signature_scheme,
             own_certificates=() if self.credential is None else self.credential.certificate_chain,
             common_cipher_suites=self.common_cipher_suites,
             alpn=self.alpn,
             server_name=self.server_name,
+            resumed=with_psk and external is None,
+            psk_identity=external,
         )
         post_handshake = PostHandshake(
             role=self.role,
@@ -273,7 +298,7 @@ class Handshake(Generic[C]):
             receive_secret=secrets.server if is_client else secrets.client,
             receive_protection=receive_protection,
             exporter=secrets.exporter,
-            resumption=resumption,
+            origin=self.session_origin(negotiated),
         )
         self.outcome = Outcome(negotiated, post_handshake)
         self.reader.change_cipher_spec_allowed = False
@@ -291,10 +316,24 @@ class Handshake(Generic[C]):
     def prepare_to_fail(self) -> None:
         """Before the fatal alert is queued: see to the key that it is sent under."""
 
+    def session_origin(self, negotiated: Negotiated) -> Callable[[], SessionOrigin] | None:
+        """Makes what the sessions of the tickets that may come have in common; None: they are of no use."""
+        return None
+
     @property
     def verified_path(self) -> tuple[bytes, ...]:
-        """As the verifier found it."""
+        """As the verifier found it, in this handshake or in the one that is resumed."""
+        if isinstance(self.peer, PreSharedKeyPeer):
+            return self.peer.path
         return () if self.peer_certificate is None else self.peer_certificate.path
+
+    @property
+    def peer_signature_scheme(self) -> int | None:
+        """Of the peer's CertificateVerify, in this handshake or in the one that is resumed."""
+        peer = self.peer
+        if isinstance(peer, PreSharedKeyPeer):
+            return peer.signature_scheme
+        return peer.signature.scheme if isinstance(peer, AuthenticatedPeer) else None
 
     @property
     def takes_warnings(self) -> bool:

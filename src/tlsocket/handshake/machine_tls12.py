@@ -47,7 +47,6 @@ class Tls12Handshake(Handshake[C]):
 
     version: ClassVar[int] = ProtocolVersion.TLS_1_2.value
     parsers: ClassVar[Mapping[int, Callable[[Reader], Any]]] = tls12.PARSERS
-    resumable = False
 
     @classmethod
     def adopt(cls, predecessor: Handshake[C]) -> Self:

@@ -7,23 +7,23 @@ sections 4.7 and 7.5).
 writing thread (`update_keys`) at the same time: the sending secret belongs to whoever seals, and changes only in
 `SendingSecret.advance`, which the writer calls when the key's turn comes.
 
-Not here: the messages of post-handshake authentication (`late_authentication`), the keys themselves
-(`tlsocket.record`).
+Not here: the messages of post-handshake authentication (`late_authentication`), using a ticket (`psk`), issuing one
+(`tickets`); the keys themselves (`tlsocket.record`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 from tlsocket import clock, messages, record
 from tlsocket.config import ClientAuthentication, ClientConfig, Role, ServerConfig
 from tlsocket.errors import ApiMisuse, InternalError, PeerMisbehaved, Reason
 from tlsocket.events import Event, KeysUpdated, Negotiated, TicketReceived
+from tlsocket.handshake.sessions import Session, SessionOrigin
 from tlsocket.handshake.states import ClientState, ServerState
 from tlsocket.handshake.transitions import TRANSITIONS
-from tlsocket.key_schedule import ExporterSecret, ResumptionSecret, TrafficSecret
+from tlsocket.key_schedule import ExporterSecret, TrafficSecret
 from tlsocket.messages import CertificateRequest, KeyUpdate, NewSessionTicket
 from tlsocket.record import Protection, RecordReader, RecordWriter
 from tlsocket.registry.content_types import HandshakeType
@@ -34,27 +34,11 @@ if TYPE_CHECKING:
     from tlsocket.handshake.late_authentication import LateClientAuthentication, LateServerAuthentication
     from tlsocket.key_schedule.tls12 import MainSecret12
 
-__all__ = ["PostHandshake", "SendingSecret", "Ticket", "Tls12PostHandshake"]
+__all__ = ["PostHandshake", "SendingSecret", "Tls12PostHandshake"]
 
 _BETWEEN_MESSAGES = (ServerState.WAIT_CERT, ClientState.CONNECTED)
-_SEVEN_DAYS = 604800
 
 _KEY_UPDATE = {request: KeyUpdate(request).encode() for request in (False, True)}
-
-
-@dataclass(frozen=True, slots=True)
-class Ticket:
-    """A NewSessionTicket and what it takes to use it later (RFC 9846 section 4.7.1)."""
-
-    ticket: bytes = field(repr=False)
-    ticket_lifetime: int
-    """Seconds; never more than seven days."""
-    ticket_age_add: int = field(repr=False)
-    ticket_nonce: bytes = field(repr=False)
-    max_early_data_size: int
-    received_at: float
-    negotiated: Negotiated
-    resumption_secret: ResumptionSecret = field(repr=False)
 
 
 class SendingSecret:
@@ -80,7 +64,7 @@ class Tls12PostHandshake:
 
     can_update_keys: ClassVar[bool] = False
     version: ClassVar[int] = ProtocolVersion.TLS_1_2.value
-    tickets: ClassVar[tuple[Ticket, ...]] = ()
+    tickets: ClassVar[tuple[Session, ...]] = ()
     authentication: ClassVar[None] = None
 
     def __init__(self, *, role: Role, exporter: MainSecret12, tls_unique: bytes | None) -> None:
@@ -109,7 +93,7 @@ class Tls12PostHandshake:
         self, reader: RecordReader, writer: RecordWriter, on_event: Callable[[Event], None] | None
     ) -> None:
         """In TLS 1.2 a client is asked in the handshake, or by renegotiation, which is not built."""
-        raise ApiMisuse(detail="TLS 1.2 has no authentication after the handshake")
+        raise ApiMisuse(Reason.WRONG_SSL_VERSION, "TLS 1.2 has no authentication after the handshake")
 
     def take_answered(self) -> None:
         """Nothing is ever asked."""
@@ -123,7 +107,9 @@ class PostHandshake:
         "_config",
         "_key_updates",
         "_last_message",
+        "_make_origin",
         "_negotiated",
+        "_origin",
         "_protection",
         "_receive_secret",
         "_requested",
@@ -134,7 +120,6 @@ class PostHandshake:
         "_transcript",
         "authentication",
         "exporter",
-        "resumption",
         "tickets",
     )
 
@@ -153,7 +138,7 @@ class PostHandshake:
         receive_secret: TrafficSecret,
         receive_protection: Protection,
         exporter: ExporterSecret,
-        resumption: ResumptionSecret | None,
+        origin: Callable[[], SessionOrigin] | None,
     ) -> None:
         self._role = role
         self._config = config
@@ -162,6 +147,8 @@ class PostHandshake:
         self.authentication: LateClientAuthentication | LateServerAuthentication | None = None
         """A request that waits: on a server for the client, on a client for the application's decision."""
         self._negotiated = negotiated
+        self._make_origin = origin
+        self._origin: SessionOrigin | None = None
         self._sending = SendingSecret(send_secret)
         self._receive_secret = receive_secret
         self._protection = receive_protection
@@ -171,8 +158,7 @@ class PostHandshake:
         self._requested = False
         self._requests = 0
         self.exporter = exporter
-        self.resumption = resumption
-        self.tickets: tuple[Ticket, ...] = ()
+        self.tickets: tuple[Session, ...] = ()
 
     def receive(
         self, message: bytes, reader: RecordReader, writer: RecordWriter, on_event: Callable[[Event], None] | None
@@ -313,24 +299,27 @@ class PostHandshake:
             on_event(KeysUpdated(sending=True))
 
     def _keep_ticket(self, message: NewSessionTicket, on_event: Callable[[Event], None] | None) -> None:
-        if self.resumption is None:
-            raise InternalError(detail="a ticket without a resumption secret")
         self._tickets_seen += 1
         if self._tickets_seen > self._budgets.tickets:
             raise PeerMisbehaved(Reason.TOO_MANY_TICKETS)
         # RFC 9846 section 4.7.1: zero means discard at once; never use one for longer than seven days.
-        if message.ticket_lifetime:
-            ticket = Ticket(
+        if message.ticket_lifetime and self._make_origin is not None:
+            origin = self._origin
+            if origin is None:
+                origin = self._origin = self._make_origin()
+            session = Session(
+                origin,
                 ticket=message.ticket,
-                ticket_lifetime=min(message.ticket_lifetime, _SEVEN_DAYS),
+                lifetime=message.ticket_lifetime,
                 ticket_age_add=message.ticket_age_add,
                 ticket_nonce=message.ticket_nonce,
-                max_early_data_size=message.extensions.early_data or 0,
                 received_at=clock.now(),
-                negotiated=self._negotiated,
-                resumption_secret=self.resumption,
+                max_early_data_size=message.extensions.early_data or 0,
             )
-            kept = (*self.tickets, ticket)
+            kept = (*self.tickets, session)
             self.tickets = kept[max(len(kept) - self._budgets.tickets_kept, 0) :]
+            config = self._config
+            if isinstance(config, ClientConfig) and config.session_cache is not None:
+                config.session_cache.add(session)
         if on_event is not None:
             on_event(TicketReceived(message.ticket_lifetime))

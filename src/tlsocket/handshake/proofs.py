@@ -1,7 +1,7 @@
 """Proofs that a handshake must hold before it may be CONNECTED (design law 6).
 
-Each is made in one place only, by the function in `authentication` or `authentication_tls12` that did the check, and
-each is demanded as an argument by the step that relies on it: a handshake that skipped a check does not type-check.
+Each is made in one place only, by the function in `authentication`, `authentication_tls12` or `psk` that did the check,
+and each is demanded as an argument by the step that relies on it: a handshake that skipped a check does not type-check.
 """
 
 from __future__ import annotations
@@ -10,7 +10,14 @@ from typing import NamedTuple
 
 from tlsocket.crypto.certificates import PublicKey
 
-__all__ = ["AnonymousPeer", "AuthenticatedPeer", "CertificateAccepted", "FinishedValid", "SignatureValid"]
+__all__ = [
+    "AnonymousPeer",
+    "AuthenticatedPeer",
+    "CertificateAccepted",
+    "FinishedValid",
+    "PreSharedKeyPeer",
+    "SignatureValid",
+]
 
 
 class CertificateAccepted(NamedTuple):
@@ -32,6 +39,22 @@ class AuthenticatedPeer(NamedTuple):
 
     certificate: CertificateAccepted
     signature: SignatureValid
+
+
+class PreSharedKeyPeer(NamedTuple):
+    """The peer has a key that both were given, or that came of a handshake in which it had authenticated.
+
+    Its binder was right (a client's), or it chose a key that we offered and its Finished will show that it has it (a
+    server's): RFC 9846 section 4.3.11.
+    """
+
+    external_identity: bytes | None
+    """Of an external key; None: a session was resumed, and what follows is that session's."""
+    certificates: tuple[bytes, ...] = ()
+    path: tuple[bytes, ...] = ()
+    signature_scheme: int | None = None
+    authenticated_at: float = 0.0
+    """When that handshake was."""
 
 
 class AnonymousPeer:

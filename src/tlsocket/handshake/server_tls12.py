@@ -43,7 +43,8 @@ from tlsocket.handshake.flight import Flight
 from tlsocket.handshake.machine_tls12 import Tls12Handshake
 from tlsocket.handshake.negotiation import remember, select_application_protocol
 from tlsocket.handshake.negotiation_tls12 import Tls12Choice, negotiate_tls12
-from tlsocket.handshake.proofs import AnonymousPeer
+from tlsocket.handshake.proofs import AnonymousPeer, AuthenticatedPeer
+from tlsocket.handshake.sizes import answer_record_size_limit
 from tlsocket.handshake.states import State, Tls12ServerState
 from tlsocket.handshake.transitions import CHANGE_CIPHER_SPEC
 from tlsocket.messages import DOWNGRADE_TO_TLS_1_2, CertificateVerify, ClientHello, Finished
@@ -114,6 +115,8 @@ def _on_client_hello(hs: Tls12ServerHandshake, hello: ClientHello, raw: bytes) -
 
 def _check_client_hello(hs: Tls12ServerHandshake, hello: ClientHello) -> None:
     extensions = hello.extensions
+    if len(extensions.present) > hs.config.budgets.extensions:
+        raise PeerMisbehaved(Reason.TOO_MANY_EXTENSIONS, str(len(extensions.present)))
     # RFC 5246 section 7.4.1.2: null compression must be offered; what is beside it is never used.
     if 0 not in hello.legacy_compression_methods:
         raise PeerMisbehaved(Reason.INVALID_COMPRESSION_METHOD)
@@ -140,6 +143,7 @@ def _select_parameters(hs: Tls12ServerHandshake) -> State | Suspended:
         certificate_authorities=extensions.certificate_authorities or (),
         alpn_protocols=extensions.alpn or (),
         cipher_suites=hs.hello.cipher_suites,
+        client_hello=hs.hello,
     )
     return Suspended(decision, _certificate_decided)
 
@@ -199,6 +203,7 @@ def _add_server_hello(hs: Tls12ServerHandshake, flight: Flight) -> None:
         renegotiation_info=b"" if secure else None,
         ec_point_formats=bytes((ECPointFormat.UNCOMPRESSED,)) if offered.ec_point_formats is not None else None,
         alpn=hs.alpn,
+        record_size_limit=answer_record_size_limit(hs, offered.record_size_limit),
     )
     # An empty session id: this session will not be resumed by it (RFC 5246 section 7.4.1.3).
     flight.add(Tls12ServerHello(ProtocolVersion.TLS_1_2, random, b"", choice.cipher_suite.code, 0, extensions).encode())
@@ -304,7 +309,7 @@ def _on_change_cipher_spec(hs: Tls12ServerHandshake, message: None, raw: bytes) 
 
 def _on_finished(hs: Tls12ServerHandshake, message: Finished, raw: bytes) -> State:
     finished = verify_finished(hs, message, raw)
-    if hs.peer is None or hs.key_block is None:
+    if not isinstance(hs.peer, (AuthenticatedPeer, AnonymousPeer)) or hs.key_block is None:
         raise InternalError(detail="Finished before its time")
     hs.writer.queue(ContentType.CHANGE_CIPHER_SPEC, b"\x01")
     hs.writer.queue_key(record.protection_for_tls12(hs.key_block.server))

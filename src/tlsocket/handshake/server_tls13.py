@@ -2,13 +2,13 @@
 
 Each is called only when `transitions` allows it, checks what the RFC tells a server to check, and returns the state
 that follows. `K_send` and `K_recv` in comments are the RFC's notation. Not here: TLS 1.2 (a ClientHello for
-which is handed to `server_tls12`), resumption and 0-RTT (a pre_shared_key is ignored, so the handshake is a full one),
-messages after Finished (`post_handshake`).
+which is handed to `server_tls12`), what is behind a pre-shared key (`psk`, `sessions`, `tickets`), 0-RTT (early data is
+skipped), messages after Finished (`post_handshake`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
@@ -18,7 +18,7 @@ from tlsocket.config import ClientAuthentication, Credential, DecisionKind, Role
 from tlsocket.crypto.comparison import equal
 from tlsocket.crypto.groups import respond
 from tlsocket.crypto.randomness import random_bytes
-from tlsocket.errors import InternalError, PeerIncompatible, PeerMisbehaved, Reason
+from tlsocket.errors import InternalError, PeerIncompatible, PeerMisbehaved, Reason, TLSError
 from tlsocket.events import (
     CertificateReceived,
     CertificateRequested,
@@ -56,9 +56,11 @@ from tlsocket.handshake.negotiation import (
     select_application_protocol,
     select_version,
 )
-from tlsocket.handshake.proofs import AnonymousPeer
+from tlsocket.handshake.proofs import AnonymousPeer, PreSharedKeyPeer
+from tlsocket.handshake.psk import Candidate, find_candidate, verify_binder
 from tlsocket.handshake.sizes import Sizes, answer_size_limits
 from tlsocket.handshake.states import ServerState, State
+from tlsocket.handshake.tickets import issue_tickets
 from tlsocket.key_schedule import EarlySecret
 from tlsocket.messages import (
     HELLO_RETRY_REQUEST_RANDOM,
@@ -74,6 +76,7 @@ from tlsocket.record import RecordReader, RecordWriter
 from tlsocket.registry import describe
 from tlsocket.registry.content_types import ContentType, HandshakeType
 from tlsocket.registry.extension_types import ExtensionType
+from tlsocket.registry.psk_key_exchange_modes import PskKeyExchangeMode
 from tlsocket.registry.versions import ProtocolVersion
 
 __all__ = ["ServerHandshake"]
@@ -82,12 +85,23 @@ __all__ = ["ServerHandshake"]
 class ServerHandshake(Handshake[ServerConfig]):
     """What a server keeps until its handshake is over."""
 
-    __slots__ = ("choice", "cookie", "decided", "encrypted_extensions", "hello", "retried_hello", "signature_scheme")
+    __slots__ = (
+        "choice",
+        "cookie",
+        "decided",
+        "early_secret",
+        "encrypted_extensions",
+        "hello",
+        "raw_hello",
+        "retried_hello",
+        "selected_identity",
+        "signature_scheme",
+        "tickets",
+    )
 
     role = Role.SERVER
     start_state = ServerState.START
     connected_state = ServerState.CONNECTED
-    resumable = False  # no tickets are issued
 
     def __init__(
         self,
@@ -98,11 +112,17 @@ class ServerHandshake(Handshake[ServerConfig]):
     ) -> None:
         super().__init__(config, reader, writer, on_event, None)
         self.hello: ClientHello | None = None
+        self.raw_hello = b""
+        """Not yet in the transcript: a binder covers what comes before it and a part of it."""
         self.retried_hello: ClientHello | None = None
         self.cookie: bytes | None = None
         self.choice: Choice | None = None
         self.decided = False
         self.signature_scheme = 0
+        self.early_secret: EarlySecret | None = None
+        """Of the pre-shared key that was accepted."""
+        self.selected_identity: int | None = None
+        self.tickets = 0
         self.encrypted_extensions = b""
 
     @property
@@ -128,10 +148,11 @@ def _on_client_hello(hs: ServerHandshake, message: ClientHello, raw: bytes) -> S
     if hs.retried_hello is not None:
         _check_second_hello(hs, hs.retried_hello, message)
     hs.hello = message
+    hs.raw_hello = raw
+    hs.reader.early_data_left = -1
     hs.client_random = message.random
     extensions = message.extensions
     hs.server_name = extensions.server_name
-    hs.transcript.add(raw)
     if hs.on_event is not None:
         hs.on_event(
             ClientHelloReceived(
@@ -141,6 +162,7 @@ def _on_client_hello(hs: ServerHandshake, message: ClientHello, raw: bytes) -> S
                 groups=extensions.supported_groups or (),
                 key_share_groups=tuple(entry.group for entry in extensions.key_share or ()),
                 alpn=extensions.alpn or (),
+                pre_shared_keys=0 if extensions.pre_shared_key is None else len(extensions.pre_shared_key.identities),
             )
         )
     return ServerState.RECVD_CH
@@ -155,12 +177,12 @@ def _check_client_hello(hello: ClientHello) -> None:
         raise PeerMisbehaved(Reason.INVALID_COMPRESSION_METHOD)
     if extensions.pre_shared_key is not None and extensions.psk_key_exchange_modes is None:
         raise PeerMisbehaved(Reason.MISSING_EXTENSION, "psk_key_exchange_modes")
-    # A certificate is the only thing we authenticate with, so all three are needed, with a pre_shared_key or without.
+    # There is always an (EC)DHE exchange, with a pre_shared_key or without; without one there is a certificate too.
     if extensions.supported_groups is None:
         raise PeerMisbehaved(Reason.MISSING_EXTENSION, "supported_groups")
     if extensions.key_share is None:
         raise PeerMisbehaved(Reason.MISSING_EXTENSION, "key_share")
-    if extensions.signature_algorithms is None:
+    if extensions.signature_algorithms is None and extensions.pre_shared_key is None:
         raise PeerMisbehaved(Reason.MISSING_EXTENSION, "signature_algorithms")
 
 
@@ -232,7 +254,8 @@ class _Plan(NamedTuple):
     """All that follows from a client's lists and the configuration, and from nothing else."""
 
     choice: Choice
-    credential: Credential
+    credential: Credential | None
+    """None: there is none that fits, and a pre-shared key has to do."""
     signature_scheme: int
     alpn: bytes | None
     encrypted_extensions: bytes
@@ -242,11 +265,44 @@ class _Plan(NamedTuple):
 def _negotiate(hs: ServerHandshake, hello: ClientHello) -> State:
     extensions = hello.extensions
     shares = tuple([entry.group for entry in extensions.key_share or ()])
-    if hs.retried_hello is not None:
-        hs.choice = negotiate(hs.config, hello.cipher_suites, extensions.supported_groups or (), shares)
-        return ServerState.NEGOTIATED
-    config, chosen = hs.config, hs.credential
-    key = (
+    first = hs.retried_hello is None
+    choice = _follow_plan(hs, hello, shares) if first else _choose_again(hs, hello, shares)
+    candidate = None
+    if extensions.pre_shared_key is not None:
+        candidate = _find_candidate(hs, extensions, choice)
+        if candidate is not None and candidate.suite is not choice.cipher_suite:
+            choice = replace(choice, cipher_suite=candidate.suite)
+    if candidate is None and hs.credential is None:
+        _select_credential(hs.config, extensions, None)
+        raise InternalError(detail="a credential was found that was not there before")
+    hs.choice = choice
+    hs.suite = choice.cipher_suite
+    if first and (choice.share is None or hs.config.use_cookie):
+        return _send_hello_retry_request(hs, hello, choice)
+    if candidate is not None:
+        _accept_candidate(hs, candidate, hello)
+    if hs.config.send_tickets:
+        _count_tickets(hs, extensions)
+    return ServerState.NEGOTIATED
+
+
+def _follow_plan(hs: ServerHandshake, hello: ClientHello, shares: tuple[int, ...]) -> Choice:
+    extensions, config, chosen = hello.extensions, hs.config, hs.credential
+    key = extensions.kind or _lists_of(hello, shares)
+    if chosen is None:
+        plan = remember(config, key, lambda: _plan(config, hello.cipher_suites, shares, extensions, None))
+    else:
+        plan = _plan(config, hello.cipher_suites, shares, extensions, chosen)
+    choice, hs.credential, hs.signature_scheme, hs.alpn, hs.encrypted_extensions, sizes = plan
+    if sizes is not None:
+        sizes.apply(hs)
+    hs.common_cipher_suites = choice.common_cipher_suites
+    return choice
+
+
+def _lists_of(hello: ClientHello, shares: tuple[int, ...]) -> Hashable:
+    extensions = hello.extensions
+    return (
         hello.cipher_suites,
         extensions.supported_groups,
         shares,
@@ -257,20 +313,16 @@ def _negotiate(hs: ServerHandshake, hello: ClientHello) -> State:
         extensions.alpn,
         extensions.record_size_limit,
         extensions.max_fragment_length,
+        extensions.pre_shared_key is None,
     )
-    if chosen is None:
-        plan = remember(config, key, lambda: _plan(config, hello.cipher_suites, shares, extensions, None))
-    else:
-        plan = _plan(config, hello.cipher_suites, shares, extensions, chosen)
-    choice, hs.credential, hs.signature_scheme, hs.alpn, hs.encrypted_extensions, sizes = plan
-    if sizes is not None:
-        sizes.apply(hs)
-    hs.choice = choice
-    hs.suite = choice.cipher_suite
-    hs.common_cipher_suites = choice.common_cipher_suites
-    if choice.share is None or config.use_cookie:
-        return _send_hello_retry_request(hs, hello, choice)
-    return ServerState.NEGOTIATED
+
+
+def _choose_again(hs: ServerHandshake, hello: ClientHello, shares: tuple[int, ...]) -> Choice:
+    choice = negotiate(hs.config, hello.cipher_suites, hello.extensions.supported_groups or (), shares)
+    if hs.suite is not None and choice.cipher_suite is not hs.suite:
+        # What the HelloRetryRequest said holds; an external key may have been the reason.
+        choice = replace(choice, cipher_suite=hs.suite)
+    return choice
 
 
 def _plan(
@@ -281,11 +333,17 @@ def _plan(
     chosen: Credential | None,
 ) -> _Plan:
     choice = negotiate(config, cipher_suites, extensions.supported_groups or (), shares)
-    credential, scheme = _select_credential(config, extensions, chosen)
+    credential, scheme = None, 0
+    try:
+        credential, scheme = _select_credential(config, extensions, chosen)
+    except TLSError:
+        # A pre-shared key may do without; if there turns out to be none, this is raised again.
+        if extensions.pre_shared_key is None:
+            raise
     alpn = select_application_protocol(config, extensions.alpn)
     # RFC 6066 section 3: a server that used the name to choose its certificate says so with an empty server_name.
     name = extensions.server_name
-    used = name is not None and serves_name(credential, name)
+    used = name is not None and credential is not None and serves_name(credential, name)
     sizes, limit, length = answer_size_limits(config, extensions)
     answer = EncryptedExtensionsExtensions(
         alpn=alpn, server_name=used, record_size_limit=limit, max_fragment_length=length
@@ -293,10 +351,50 @@ def _plan(
     return _Plan(choice, credential, scheme, alpn, EncryptedExtensions(answer).encode(), sizes)
 
 
+def _find_candidate(hs: ServerHandshake, extensions: ClientHelloExtensions, choice: Choice) -> Candidate | None:
+    # Without signature_algorithms there can be no full handshake, so any credential may be the one of the session.
+    credentials = hs.config.credentials if extensions.signature_algorithms is None else ()
+    # What a HelloRetryRequest said of the suite holds.
+    suites = choice.common_cipher_suites if hs.retried_hello is None else (choice.cipher_suite.code,)
+    return find_candidate(
+        hs.config,
+        extensions,
+        suite=choice.cipher_suite,
+        common_suites=suites,
+        alpn=hs.alpn,
+        credentials=credentials if hs.credential is None else (hs.credential,),
+    )
+
+
+def _accept_candidate(hs: ServerHandshake, candidate: Candidate, hello: ClientHello) -> None:
+    offered = hello.extensions.pre_shared_key
+    if offered is None:
+        raise InternalError(detail="a candidate without an offer")
+    peer = hs.peer = verify_binder(hs, candidate, offered, hs.raw_hello)
+    hs.peer_certificates = peer.certificates
+    hs.early_secret = candidate.early_secret
+    hs.selected_identity = candidate.index
+    hs.credential = candidate.credential
+
+
+def _count_tickets(hs: ServerHandshake, extensions: ClientHelloExtensions) -> None:
+    """How many tickets to send: none that the client could not use, one for the one that it spent."""
+    count, modes = hs.config.send_tickets, extensions.psk_key_exchange_modes
+    if modes is None or PskKeyExchangeMode.PSK_DHE_KE not in modes:
+        return
+    if isinstance(hs.peer, PreSharedKeyPeer):
+        # A session that came of an external key would outlive it.
+        count = 1 if hs.peer.external_identity is None else 0
+    hs.tickets = count
+    hs.resumable = count > 0
+
+
 def _select_credential(
     config: ServerConfig, extensions: ClientHelloExtensions, chosen: Credential | None
 ) -> tuple[Credential, int]:
-    theirs = extensions.signature_algorithms or ()
+    if extensions.signature_algorithms is None:
+        raise PeerMisbehaved(Reason.MISSING_EXTENSION, "signature_algorithms")
+    theirs = extensions.signature_algorithms
     if chosen is not None:
         usable = acceptable_schemes(config, theirs)
         scheme = scheme_for(chosen, usable, usable)
@@ -331,12 +429,15 @@ def _send_hello_retry_request(hs: ServerHandshake, hello: ClientHello, choice: C
         ),
     ).encode()
     hs.retried_hello = hello
+    hs.transcript.add(hs.raw_hello)
     hs.transcript.start(choice.cipher_suite.hash)
     hs.transcript.replace_with_message_hash()
     hs.transcript.add(message)
     hs.writer.queue(ContentType.HANDSHAKE, message)
     if hello.legacy_session_id:
         hs.send_change_cipher_spec()
+    if hello.extensions.early_data:
+        hs.reader.early_data_left = hs.config.budgets.early_data_skipped
     if hs.on_event is not None:
         hs.on_event(HelloRetryRequestSent(choice.cipher_suite, group, hs.cookie is not None))
     return ServerState.START
@@ -349,6 +450,9 @@ def _send_server_flight(hs: ServerHandshake) -> State | Suspended:
     _send_server_hello(hs)
     hs.flight = Flight(hs.transcript)
     _add_encrypted_extensions(hs, hs.flight)
+    if isinstance(hs.peer, PreSharedKeyPeer):
+        # RFC 9846 section 4.4.2: no CertificateRequest either.
+        return _finish_server_flight(hs, None)
     _add_certificate_request(hs, hs.flight)
     credential = hs.credential
     if credential is None:
@@ -367,28 +471,30 @@ def _send_server_hello(hs: ServerHandshake) -> None:
     suite = choice.cipher_suite
     entry = (hello.extensions.key_share or ())[choice.share]
     share, shared_secret = respond(entry.group, entry.key_exchange)
-    message = _encode_server_hello(hello.legacy_session_id, suite.code, entry.group, share)
+    message = _encode_server_hello(hello.legacy_session_id, suite.code, entry.group, share, hs.selected_identity)
     hs.group = entry.group
-    hs.transcript.add(message)
+    hs.transcript.add(hs.raw_hello + message)
     hs.transcript.start(suite.hash)
     hs.writer.queue(ContentType.HANDSHAKE, message)
     if hello.legacy_session_id:
         hs.send_change_cipher_spec()
-    _, server_secret = hs.derive_handshake_secrets(EarlySecret(suite).handshake(shared_secret))
+    early_secret, hs.early_secret = hs.early_secret or EarlySecret(suite), None
+    _, server_secret = hs.derive_handshake_secrets(early_secret.handshake(shared_secret, suite))
     record.install_send_key(hs.writer, server_secret)  # K_send = handshake
     if hs.on_event is not None:
-        hs.on_event(ServerHelloSent(ProtocolVersion.TLS_1_3, suite, entry.group))
+        hs.on_event(ServerHelloSent(ProtocolVersion.TLS_1_3, suite, entry.group, hs.selected_identity is not None))
 
 
-def _encode_server_hello(session_id: bytes, suite: int, group: int, share: bytes) -> bytes:
-    before, between, after = _server_hello_parts(len(session_id), suite, group, len(share))
-    return b"".join((before, random_bytes(32), between, session_id, after, share))
+def _encode_server_hello(session_id: bytes, suite: int, group: int, share: bytes, identity: int | None) -> bytes:
+    parts = _server_hello_parts(len(session_id), suite, group, len(share), identity)
+    before, between, after, end = parts
+    return b"".join((before, random_bytes(32), between, session_id, after, share, end))
 
 
 @lru_cache(maxsize=64)
 def _server_hello_parts(
-    session_id_length: int, suite: int, group: int, share_length: int
-) -> tuple[bytes, bytes, bytes]:
+    session_id_length: int, suite: int, group: int, share_length: int, identity: int | None
+) -> tuple[bytes, bytes, bytes, bytes]:
     """A ServerHello is the same for all clients but for random, session id and share: what stands around these."""
     encoded = ServerHello(
         legacy_version=ProtocolVersion.TLS_1_2,
@@ -397,11 +503,15 @@ def _server_hello_parts(
         cipher_suite=suite,
         legacy_compression_method=0,
         extensions=ServerHelloExtensions(
-            supported_version=ProtocolVersion.TLS_1_3, key_share=KeyShareEntry(group, bytes(share_length))
+            supported_version=ProtocolVersion.TLS_1_3,
+            key_share=KeyShareEntry(group, bytes(share_length)),
+            pre_shared_key=identity,
         ),
     ).encode()
-    # key_share is the last extension, so the share is the last thing.
-    return encoded[:6], encoded[38:39], encoded[39 + session_id_length : -share_length]
+    # Only pre_shared_key may follow key_share: type, length and number take 6 bytes.
+    share_end = len(encoded) - (0 if identity is None else 6)
+    after = encoded[39 + session_id_length : share_end - share_length]
+    return encoded[:6], encoded[38:39], after, encoded[share_end:]
 
 
 def _add_encrypted_extensions(hs: ServerHandshake, flight: Flight) -> None:
@@ -419,11 +529,12 @@ def _add_certificate_request(hs: ServerHandshake, flight: Flight) -> None:
         hs.on_event(CertificateRequested(True, config.certificate_authorities))
 
 
-def _finish_server_flight(hs: ServerHandshake, signature: bytes) -> State:
+def _finish_server_flight(hs: ServerHandshake, signature: bytes | None) -> State:
     flight = hs.flight
     if flight is None or hs.client_secret is None:
         raise InternalError(detail="no flight")
-    add_certificate_verify(hs, hs.signature_scheme, signature)
+    if signature is not None:
+        add_certificate_verify(hs, hs.signature_scheme, signature)
     add_finished(hs, hs.server_secret)
     flight.send(hs.writer)
     hs.flight = None
@@ -431,6 +542,8 @@ def _finish_server_flight(hs: ServerHandshake, signature: bytes) -> State:
     record.install_send_key(hs.writer, secrets.server)  # K_send = application
     # K_recv = handshake. RFC 9846 appendix A.1: a client may send an alert about our flight in the clear.
     record.install_receive_key(hs.reader, hs.client_secret, plaintext_alert=True)
+    if _hello(hs).extensions.early_data:
+        hs.reader.early_data_left = hs.config.budgets.early_data_skipped
     return ServerState.WAIT_FLIGHT2
 
 
@@ -438,6 +551,8 @@ def _finish_server_flight(hs: ServerHandshake, signature: bytes) -> State:
 
 
 def _expect_second_flight(hs: ServerHandshake) -> State:
+    if isinstance(hs.peer, PreSharedKeyPeer):
+        return ServerState.WAIT_FINISHED
     if hs.config.client_authentication is not ClientAuthentication.NONE:
         return ServerState.WAIT_CERT
     hs.peer = AnonymousPeer()
@@ -482,7 +597,10 @@ def _on_finished(hs: ServerHandshake, message: Finished, raw: bytes) -> State:
     if hs.peer is None or hs.application_secrets is None:
         raise InternalError(detail="Finished before its time")
     protection = record.install_receive_key(hs.reader, hs.application_secrets.client)  # K_recv = application
-    return hs.complete(hs.peer, finished, protection)
+    state = hs.complete(hs.peer, finished, protection)
+    if hs.resumption is not None:
+        issue_tickets(hs, hs.resumption, hs.tickets)
+    return state
 
 
 def _hello(hs: ServerHandshake) -> ClientHello:

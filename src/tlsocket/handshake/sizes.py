@@ -1,4 +1,4 @@
-"""How large records may be: record_size_limit (RFC 8449) and max_fragment_length (RFC 6066 section 4) in TLS 1.3.
+"""How large records may be: record_size_limit (RFC 8449) and max_fragment_length (RFC 6066 section 4).
 
 Both bound protected records only, here, since both are answered in EncryptedExtensions. Of the two, record_size_limit
 wins where a client offers both (RFC 8449 section 5). The codecs are in `tlsocket.extensions`; cutting and measuring is
@@ -11,12 +11,20 @@ from typing import Any, NamedTuple
 
 from tlsocket.config import MAX_RECORD_SIZE_LIMIT, ServerConfig
 from tlsocket.errors import PeerMisbehaved, Reason
-from tlsocket.extensions import ClientHelloExtensions, EncryptedExtensionsExtensions
+from tlsocket.extensions import ClientHelloExtensions, EncryptedExtensionsExtensions, Tls12ServerHelloExtensions
 from tlsocket.handshake.machine import Handshake
 
-__all__ = ["Sizes", "answer_size_limits", "heed_size_limits"]
+__all__ = [
+    "Sizes",
+    "answer_record_size_limit",
+    "answer_size_limits",
+    "heed_size_limits",
+    "heed_size_limits_tls12",
+]
 
 _TYPE, _TAG = 1, 16
+_TLS12_LIMIT = MAX_RECORD_SIZE_LIMIT - _TYPE
+_TLS12_OVERHEAD = 8 + _TAG  # the larger of the two; what it gives away to ChaCha20-Poly1305 is no content
 
 
 class Sizes(NamedTuple):
@@ -66,3 +74,33 @@ def answer_size_limits(
     if offered.max_fragment_length is not None:
         return _fragments(offered.max_fragment_length), None, offered.max_fragment_length
     return None, None, None
+
+
+# TLS 1.2: the answer stands in the ServerHello, and a limit counts no type (RFC 8449 section 4). A max_fragment_length
+# is not answered, which RFC 6066 section 4 leaves to the server: it would bind the handshake's plaintext too.
+
+
+def heed_size_limits_tls12(hs: Handshake[Any], extensions: Tls12ServerHelloExtensions) -> None:
+    """A client: take what a server of TLS 1.2 answered to our offer."""
+    limit, length = extensions.record_size_limit, extensions.max_fragment_length
+    if limit is not None and length is not None:
+        raise PeerMisbehaved(Reason.TWO_SIZE_LIMITS)
+    if limit is not None:
+        _limits_tls12(limit, hs.config.record_size_limit or _TLS12_LIMIT).apply(hs)
+    elif length is not None:
+        if length != hs.config.max_fragment_length:
+            raise PeerMisbehaved(Reason.INVALID_MAX_FRAGMENT_LENGTH, f"{length}, not the one asked for")
+        Sizes(length, length + _TLS12_OVERHEAD).apply(hs)
+
+
+def answer_record_size_limit(hs: Handshake[Any], offered: int | None) -> int | None:
+    """A server of TLS 1.2: the record_size_limit to answer with, which is in force with that."""
+    if offered is None:
+        return None
+    ours = min(hs.config.record_size_limit or _TLS12_LIMIT, _TLS12_LIMIT)
+    _limits_tls12(offered, ours).apply(hs)
+    return ours
+
+
+def _limits_tls12(theirs: int, ours: int) -> Sizes:
+    return Sizes(min(theirs, _TLS12_LIMIT), min(ours, _TLS12_LIMIT) + _TLS12_OVERHEAD)

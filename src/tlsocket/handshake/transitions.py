@@ -32,7 +32,7 @@ TRANSITIONS: Mapping[State, Mapping[int, frozenset[State]]] = {
     # Client of TLS 1.3 (appendix A.1)
     _C.START: {},
     _C.WAIT_SH: {_T.SERVER_HELLO: frozenset({_C.WAIT_EE, _C.START, _C12.WAIT_CERT})},
-    _C.WAIT_EE: {_T.ENCRYPTED_EXTENSIONS: frozenset({_C.WAIT_CERT_CR})},
+    _C.WAIT_EE: {_T.ENCRYPTED_EXTENSIONS: frozenset({_C.WAIT_CERT_CR, _C.WAIT_FINISHED})},  # certificate; PSK
     _C.WAIT_CERT_CR: {
         _T.CERTIFICATE: frozenset({_C.WAIT_CV}),
         _T.CERTIFICATE_REQUEST: frozenset({_C.WAIT_CERT}),
@@ -91,7 +91,7 @@ OWN_STEPS: Mapping[State, frozenset[State]] = {
     _C.START: frozenset({_C.WAIT_SH}),  # send ClientHello
     _S.RECVD_CH: frozenset({_S.START, _S.NEGOTIATED}),  # send HelloRetryRequest; select parameters
     _S.NEGOTIATED: frozenset({_S.WAIT_FLIGHT2}),  # send ServerHello ... Finished
-    _S.WAIT_FLIGHT2: frozenset({_S.WAIT_CERT, _S.WAIT_FINISHED}),  # a certificate was asked for, or not
+    _S.WAIT_FLIGHT2: frozenset({_S.WAIT_CERT, _S.WAIT_FINISHED}),  # a certificate was asked for; or not, or a PSK
     _C12.RECVD_DONE: frozenset({_C12.WAIT_CCS}),  # send Certificate ... Finished
     _S12.RECVD_CH: frozenset({_S12.NEGOTIATED}),  # select parameters
     _S12.NEGOTIATED: frozenset({_S12.WAIT_CERT, _S12.WAIT_CKE}),  # send ServerHello ... ServerHelloDone

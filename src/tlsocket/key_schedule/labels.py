@@ -33,6 +33,7 @@ class Labels:
     traffic_upd: bytes
     derived: bytes
     ext_binder: bytes
+    imp_binder: bytes
     res_binder: bytes
     # Prefixes.
     c_e_traffic: bytes
@@ -43,6 +44,8 @@ class Labels:
     s_ap_traffic: bytes
     exp_master: bytes
     res_master: bytes
+    resumption: tuple[bytes, ...]
+    """Whole, for the ticket_nonces of one byte from 0 on that our own tickets have."""
     # Constants of a handshake without a PSK.
     handshake_salt: HmacState
     """HMAC state under `Derive-Secret(Early Secret, "derived", "")` when the Early Secret is HKDF-Extract(0, 0)."""
@@ -70,6 +73,7 @@ def _labels(suite: CipherSuite) -> Labels:
         traffic_upd=whole(b"traffic upd"),
         derived=derived,
         ext_binder=whole(b"ext binder", algorithm.empty_digest),
+        imp_binder=whole(b"imp binder", algorithm.empty_digest),
         res_binder=whole(b"res binder", algorithm.empty_digest),
         c_e_traffic=prefix(b"c e traffic"),
         e_exp_master=prefix(b"e exp master"),
@@ -79,6 +83,7 @@ def _labels(suite: CipherSuite) -> Labels:
         s_ap_traffic=prefix(b"s ap traffic"),
         exp_master=prefix(b"exp master"),
         res_master=prefix(b"res master"),
+        resumption=tuple(whole(b"resumption", bytes((nonce,))) for nonce in range(16)),
         handshake_salt=hmac_state(algorithm, hmac_with(hmac_state(algorithm, early), derived)),
     )
 

@@ -23,6 +23,7 @@ from tlsocket.crypto.hkdf import (
     expand_three,
     expand_two,
     extract,
+    hkdf_label,
     hmac,
     hmac_final,
     hmac_state,
@@ -167,7 +168,15 @@ class ResumptionSecret:
     def psk(self, ticket_nonce: bytes) -> bytes:
         """The PSK of the ticket with this nonce. Derive it when the ticket is used, not when it comes."""
         algorithm = self.suite.hash
-        return expand_label(algorithm, self.secret, b"resumption", ticket_nonce, algorithm.digest_size)
+        info = hkdf_label(algorithm.digest_size, b"resumption", ticket_nonce, first_block=True)
+        return expand_one(algorithm, self.secret, info)
+
+    def psks(self, count: int) -> list[bytes]:
+        """The PSKs of that many tickets, at most 16, whose nonces are the bytes 0, 1, 2, ..."""
+        algorithm = self.suite.hash
+        infos = LABELS[self.suite.code].resumption
+        state = hmac_state(algorithm, self.secret)
+        return [hmac_with(state, infos[number]) for number in range(count)]
 
 
 class MainSecret:
@@ -257,7 +266,7 @@ class HandshakeSecret:
 class EarlySecret:
     """`Early Secret` of RFC 9846 section 7.1: of a PSK, or of nothing."""
 
-    __slots__ = ("_labels", "_secret", "_spent", "_suite")
+    __slots__ = ("_labels", "_salt", "_secret", "_spent", "_suite")
 
     def __init__(self, suite: CipherSuite, psk: bytes | None = None) -> None:
         self._suite = suite
@@ -265,30 +274,45 @@ class EarlySecret:
         self._spent = False
         # Without a PSK it is a constant, and so is all that comes of it: `Labels.handshake_salt`.
         self._secret = None if psk is None else extract(suite.hash, b"", psk)
+        self._salt: bytes | None = None
 
     def __repr__(self) -> str:
         return f"<EarlySecret {self._suite.name}>"
 
-    def handshake(self, shared_secret: bytes | None) -> HandshakeSecret:
-        """The next stage, with the (EC)DHE shared secret; None: there is none (psk_ke)."""
+    def handshake(self, shared_secret: bytes | None, suite: CipherSuite | None = None) -> HandshakeSecret:
+        """The next stage, with the (EC)DHE shared secret; None: there is none (psk_ke).
+
+        `suite` is the one negotiated, where it is not the one that the PSK came with; the hash must be the same.
+        """
         if self._spent:
             _spent(self)
         self._spent = True
         algorithm = self._suite.hash
+        if suite is None:
+            suite = self._suite
+        elif suite.hash is not algorithm:
+            raise InternalError(Reason.INTERNAL, "a PSK belongs to one hash function")
         input_keying_material = algorithm.zeros if shared_secret is None else shared_secret
-        secret = self._secret
+        secret, salt = self._secret, self._salt
         if secret is None:
-            return HandshakeSecret(self._suite, hmac_with(self._labels.handshake_salt, input_keying_material))
-        self._secret = None
-        salt = expand_one(algorithm, secret, self._labels.derived)
-        return HandshakeSecret(self._suite, extract(algorithm, salt, input_keying_material))
+            return HandshakeSecret(suite, hmac_with(self._labels.handshake_salt, input_keying_material))
+        self._secret = self._salt = None
+        if salt is None:
+            salt = expand_one(algorithm, secret, self._labels.derived)
+        return HandshakeSecret(suite, extract(algorithm, salt, input_keying_material))
 
-    def binder(self, truncated_hash: bytes, *, external: bool = False) -> bytes:
-        """The PskBinderEntry (RFC 9846 section 4.3.11.2) over the hash of the truncated ClientHello."""
+    def binder(self, truncated_hash: bytes, *, external: bool = False, imported: bool = False) -> bytes:
+        """The PskBinderEntry (RFC 9846 section 4.3.11.2) over the hash of the truncated ClientHello.
+
+        `external` for a key provisioned outside of TLS, `imported` for one that came through the importer
+        (RFC 9258 section 5.2), neither for that of a ticket.
+        """
         secret = self._psk_secret()
         algorithm = self._suite.hash
         labels = self._labels
-        binder_key = expand_one(algorithm, secret, labels.ext_binder if external else labels.res_binder)
+        info = labels.imp_binder if imported else labels.ext_binder if external else labels.res_binder
+        # The salt of the next stage comes of the same secret, and is wanted whenever the binder is right.
+        binder_key, self._salt = expand_two(algorithm, secret, info, labels.derived)
         return hmac(algorithm, expand_one(algorithm, binder_key, labels.finished), truncated_hash)
 
     def early_traffic_secret(self, transcript_hash: bytes) -> TrafficSecret:

@@ -7,11 +7,12 @@ handshake, which also keeps the raw bytes for the transcript.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import itemgetter
+from struct import Struct
 from typing import ClassVar, NamedTuple
 
-from tlsocket.extensions import ClientHelloExtensions, KeyShareEntry
+from tlsocket.extensions import ClientHelloExtensions, KeyShareEntry, OfferedPsks, PskIdentity
 from tlsocket.messages.handshake_message import HandshakeMessage
 from tlsocket.registry import ExtensionType, HandshakeType
 from tlsocket.wire import Reader, Writer
@@ -20,27 +21,33 @@ __all__ = ["ClientHello"]
 
 _NO_EXTENSIONS = ClientHelloExtensions()
 
-# Two ClientHellos of one client differ in random, legacy_session_id and key_exchange only, all of known length. So what
-# was parsed is kept by the bytes around those, and another hello with the same bytes there, of the same length, has the
-# same structure: every length field is among them. A third of a server's own time went into parsing. Strangers fill it,
-# hence the bounds; a hello that carries anything made for one connection is not kept.
+_unpack_age = Struct(">I").unpack_from
+
+# Two ClientHellos of one client differ in random, legacy_session_id, key_exchange and what pre_shared_key offers, all
+# of known length. So what was parsed is kept by the bytes around those, and another hello with the same bytes there, of
+# the same length, has the same structure: every length field is among them. A third of a server's own time went into
+# parsing. Strangers fill it, hence the bounds; a hello with anything else made for one connection is not kept.
 _KEPT = 64
 _KEPT_BYTES = 2048
 _SESSION_ID = 38
 _Shares = tuple[tuple[int, int, int], ...]
 """Group, start and end of each key_exchange."""
+_Psks = tuple[tuple[tuple[int, int], ...], tuple[tuple[int, int], ...]]
+"""Start and end of each identity, which its age follows, and of each binder."""
+_MOST_PSKS = 4
 
 
 class _Layout(NamedTuple):
     session_id_end: int
     shares: _Shares
+    psks: _Psks | None
     constant: Callable[[bytes], tuple[bytes, ...]]
-    """Everything of a message but its random, session id and key shares."""
+    """Everything of a message but its random, session id, key shares, and identities, ages and binders."""
 
 
 _layouts: dict[tuple[int, int], _Layout] = {}
 """The last layout seen for a length of the message and a length of its session id."""
-_known: dict[tuple[bytes, ...], tuple[ClientHello, _Shares]] = {}
+_known: dict[tuple[bytes, ...], tuple[ClientHello, _Shares, _Psks | None]] = {}
 
 
 # Without slots, as `_recall` then makes a new one in one step.
@@ -118,16 +125,21 @@ def _recall(data: bytes) -> ClientHello | None:
     layout = _layouts.get((len(data), data[_SESSION_ID]))
     if layout is None:
         return None
-    session_id_end, shares, constant = layout
+    session_id_end, shares, psks, constant = layout
     found = _known.get(constant(data))
     # The layout is the last one seen for these lengths, from anybody: what was kept must have had the same, or one
     # stranger's hello would decide how those of all others are read.
-    if found is None or found[1] != shares:
+    if found is None or found[1] != shares or found[2] != psks:
         return None
     known = found[0]
     extensions = object.__new__(ClientHelloExtensions)
     entries = tuple([KeyShareEntry(group, data[start:end]) for group, start, end in shares])
     extensions.__dict__.update(known.extensions.__dict__, key_share=entries)
+    if psks is not None:
+        extensions.__dict__["pre_shared_key"] = OfferedPsks(
+            tuple([PskIdentity(data[start:end], _unpack_age(data, end)[0]) for start, end in psks[0]]),
+            tuple([data[start:end] for start, end in psks[1]]),
+        )
     hello = object.__new__(ClientHello)
     hello.__dict__.update(
         known.__dict__,
@@ -142,24 +154,54 @@ def _keep(data: bytes, hello: ClientHello) -> None:
     extensions = hello.extensions
     if extensions.key_share is None or extensions.unknown:
         return
-    if not (extensions.cookie is extensions.pre_shared_key is extensions.session_ticket is None):
+    if not extensions.cookie is extensions.session_ticket is None:
         return
+    psks = extensions.pre_shared_key
+    if psks is not None and len(psks.identities) > _MOST_PSKS:
+        return
+    extensions = object.__new__(ClientHelloExtensions)
+    # Nobody's ticket is kept.
+    extensions.__dict__.update(hello.extensions.__dict__, pre_shared_key=None, _kind=object())
     layout = _layout(data, hello)
     if len(_known) >= _KEPT or len(_layouts) >= _KEPT:
         _known.clear()
         _layouts.clear()
     _layouts[len(data), data[_SESSION_ID]] = layout
-    _known[layout.constant(data)] = hello, layout.shares
+    _known[layout.constant(data)] = replace(hello, extensions=extensions), layout.shares, layout.psks
 
 
 def _layout(data: bytes, hello: ClientHello) -> _Layout:
     session_id_end = _SESSION_ID + 1 + len(hello.legacy_session_id)
     shares = _share_places(data, hello)
-    ends = [session_id_end, *[end for _, _, end in shares]]
-    starts = [*[start for _, start, _ in shares], len(data)]
+    psks = _psk_places(data, hello)
+    variable = [(start, end) for _, start, end in shares]
+    if psks is not None:
+        variable += [(start, end + 4) for start, end in psks[0]]
+        variable += psks[1]
+    ends = [session_id_end, *[end for _, end in variable]]
+    starts = [*[start for start, _ in variable], len(data)]
     # Two slices at least, so that it always answers with a tuple.
     places = [slice(6), slice(_SESSION_ID, _SESSION_ID + 1), *map(slice, ends, starts)]
-    return _Layout(session_id_end, shares, itemgetter(*places))
+    return _Layout(session_id_end, shares, psks, itemgetter(*places))
+
+
+def _psk_places(data: bytes, hello: ClientHello) -> _Psks | None:
+    """Where identities and binders stand: pre_shared_key ends the message."""
+    offered = hello.extensions.pre_shared_key
+    if offered is None:
+        return None
+    position = len(data) - offered.binders_length
+    binders_at = position + 2
+    identities = []
+    for identity, _ in reversed(offered.identities):
+        position -= 4 + len(identity)
+        identities.append((position, position + len(identity)))
+        position -= 2
+    binders = []
+    for binder in offered.binders:
+        binders.append((binders_at + 1, binders_at + 1 + len(binder)))
+        binders_at += 1 + len(binder)
+    return tuple(reversed(identities)), tuple(binders)
 
 
 def _share_places(data: bytes, hello: ClientHello) -> _Shares:

@@ -13,6 +13,12 @@ from tlsocket.wire import Reader, Writer
 __all__ = ["EncryptedExtensions"]
 
 
+# A server says the same to all of its clients, so what was parsed is kept. Strangers fill it, hence the bounds.
+_KEPT = 64
+_KEPT_BYTES = 256
+_known: dict[bytes, EncryptedExtensions] = {}
+
+
 @dataclass(frozen=True, slots=True)
 class EncryptedExtensions(HandshakeMessage):
     """The server's answers under protection.
@@ -29,7 +35,17 @@ class EncryptedExtensions(HandshakeMessage):
     @classmethod
     def parse(cls, reader: Reader) -> EncryptedExtensions:
         """Read the message without its header."""
-        return cls(EncryptedExtensionsExtensions.parse(reader))
+        body = reader.data[reader.position : reader.end]
+        known = _known.get(body)
+        if known is not None:
+            reader.position = reader.end
+            return known
+        message = cls(EncryptedExtensionsExtensions.parse(reader))
+        if reader.at_end and len(body) <= _KEPT_BYTES:
+            if len(_known) >= _KEPT:
+                _known.clear()
+            _known[body] = message
+        return message
 
     def serialize(self, writer: Writer) -> None:
         """Write the message without its header."""

@@ -18,7 +18,6 @@ from typing import Any
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from tlsocket.pki import der
@@ -54,16 +53,18 @@ PARSE_ERRORS = (
     ValueError,
     TypeError,
     OverflowError,
+    # A number that it does not know in the TLS feature extension (RFC 7633).
+    KeyError,
     UnsupportedAlgorithm,
     x509.DuplicateExtension,
     x509.InvalidVersion,
     x509.UnsupportedGeneralNameType,
-    CryptographyDeprecationWarning,
+    UserWarning,
 )
 """What `cryptography` raises when a field of a hostile certificate is looked at; it parses lazily.
 
-Its warning (of a serial number that RFC 5280 section 4.1.2.2 forbids) is among them because a program may run with
-warnings turned into errors.
+Its warnings (of a serial number that RFC 5280 section 4.1.2.2 forbids, of a name that is too long) are among them
+because a program may run with warnings turned into errors.
 """
 
 _CERTIFICATE_LABELS = frozenset({b"CERTIFICATE", b"X509 CERTIFICATE"})
@@ -243,7 +244,12 @@ def certificate_dict(certificate: x509.Certificate) -> dict[str, Any]:
         "notBefore": _date_text(certificate.not_valid_before_utc),
         "notAfter": _date_text(certificate.not_valid_after_utc),
     }
-    for extension in certificate.extensions:
+    try:
+        extensions = list(certificate.extensions)
+    except PARSE_ERRORS:
+        # All of them are parsed or none: without alternative names a program that looks for a name finds none.
+        return result
+    for extension in extensions:
         value = extension.value
         if isinstance(value, x509.SubjectAlternativeName):
             result["subjectAltName"] = tuple(_general_name_pair(name) for name in value)

@@ -193,7 +193,7 @@ class RevocationLists:
 class RevocationCheck:
     """What is asked about the revocation of a path's certificates."""
 
-    __slots__ = ("_answers", "_number_needed", "lists", "whole_chain")
+    __slots__ = ("_answers", "_if_known", "_number_needed", "lists", "whole_chain")
 
     def __init__(
         self,
@@ -202,15 +202,19 @@ class RevocationCheck:
         whole_chain: bool = True,
         answers: OCSPAnswers | None = None,
         number_needed: bool = False,
+        issuers_if_known: bool = False,
     ) -> None:
         """`whole_chain` False asks about the end entity only (`VERIFY_CRL_CHECK_LEAF`).
 
+        With `issuers_if_known` authorities above the end entity are asked about where a list of their issuer, or an
+        answer about them, is there; without one they pass.
         `number_needed` asks for lists that have a number, as the profile `webpki` does.
         """
         self.lists = RevocationLists() if lists is None else lists
         self.whole_chain = whole_chain
         self._answers = answers
         self._number_needed = number_needed
+        self._if_known = issuers_if_known
 
     def problems(self, path: Sequence[CertificateFacts], when: datetime.datetime) -> list[Problem]:
         """What speaks against the path. The anchor is asked about only when it is self-issued, as OpenSSL does."""
@@ -246,7 +250,7 @@ class RevocationCheck:
             entry = item.serials.get(serial)
             if entry is not None:
                 return _revoked(facts, depth, entry.revocation_date_utc, _reason(entry))
-        if usable:
+        if usable or (depth and self._if_known and not faults):
             return None
         subject, name = subject_text(facts.certificate), subject_text(issuer.certificate)
         unknown = f"whether the certificate of {subject} was revoked is not known"

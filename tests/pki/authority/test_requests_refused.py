@@ -499,6 +499,8 @@ def judged(whole: bytes) -> None:
 @settings(max_examples=400, deadline=None)
 @given(changes=edits(*ALL_KINDS), sign=st.booleans())
 @example(changes=[Edit("flip", 0.3, 1, b"")], sign=True)
+# The last byte is a TLS feature: one that `cryptography` does not know is a KeyError of its own.
+@example(changes=[Edit("flip", 1.0, 1, b"")], sign=True)
 def test_a_damaged_request_is_granted_or_refused(changes: list[Edit], sign: bool) -> None:
     """Signed after the damage too: the signature keeps nobody from asking for nonsense."""
     if sign:
@@ -518,3 +520,9 @@ def test_any_text_as_a_name_is_granted_or_refused(text: str, profile: str) -> No
     except RequestRefused as error:
         told = str(error)
     assert told.isprintable()
+
+
+def test_a_tls_feature_that_nobody_knows(authorities: Family) -> None:
+    feature = x509.UnrecognizedExtension(x509.TLSFeature.oid, bytes.fromhex("3003020107"))
+    csr = request(distinguished("x"), host("a.example"), (feature, False))
+    assert refused(authorities, csr).refusal is RequestRefusal.EXTENSION_MALFORMED

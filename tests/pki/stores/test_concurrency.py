@@ -171,6 +171,10 @@ def test_the_generation_tells_a_running_program_of_a_change_elsewhere(tmp_path: 
     store = CertificateStore("ROOT", location)
     before = store.generation
     assert store.generation == before
-    run_all([lambda: CertificateStore("ROOT", location).add(family().root.certificate) and None], 30)  # type: ignore[list-item, func-returns-value]
+
+    def add_root() -> None:
+        CertificateStore("ROOT", location).add(family().root.certificate)
+
+    run_all([add_root], 30)
     assert store.generation > before
     assert family().root.certificate in store

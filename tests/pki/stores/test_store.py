@@ -9,6 +9,7 @@ import pytest
 from tests.support.authority import authority_extensions, leaf_extensions, make
 from tests.support.stores import family
 from tlsocket import clock
+from tlsocket.pki.certificates import Purpose
 from tlsocket.pki.errors import KeyMismatch, PasswordRequired, WrongPassword
 from tlsocket.pki.formats.contents import Item
 from tlsocket.pki.keys import public_key_info
@@ -342,3 +343,16 @@ def test_a_certificate_of_an_unknown_kind_of_key_is_kept(location: StoreLocation
     odd = make("odd", None, [*authority_extensions(), *leaf_extensions()[2:]])
     store = CertificateStore("CA", location, password=PASSWORD)
     assert store.add(odd.certificate) in store
+
+
+def test_anchors_know_purposes_and_what_is_distrusted() -> None:
+    store = CertificateStore("ROOT", StoreLocation.memory())
+    store.add(family().root.certificate, purposes=["1.3.6.1.5.5.7.3.1"])
+    store.add(family().other.certificate)
+    store.distrust(family().intermediate.certificate)
+    anchors = store.anchors()
+    constraints = anchors.constraints_of(family().root.der)
+    assert constraints is not None
+    assert constraints.purposes == frozenset({Purpose.SERVER})
+    assert anchors.constraints_of(family().other.der) is None
+    assert anchors.is_distrusted(family().intermediate.der)

@@ -7,10 +7,11 @@
 
 from __future__ import annotations
 
-from tlsocket.pki.authority.certificate_authority import CertificateAuthority, Issued
+from tlsocket.pki.authority.certificate_authority import REVOCATION_REASONS, CertificateAuthority, Issued
 from tlsocket.pki.authority.copying import DEFAULT_COPY_POLICY, NO_COPY_POLICY, CopyPolicy, Treatment
 from tlsocket.pki.authority.ephemeral import Authority, IssuedCertificate, self_signed
 from tlsocket.pki.authority.ledger import EntryState, LedgerEntry
+from tlsocket.pki.authority.live_revocation import LiveRevocation
 from tlsocket.pki.authority.profiles import (
     BOTH,
     CLIENT,
@@ -44,6 +45,7 @@ __all__ = [
     "INTERMEDIATE",
     "NO_COPY_POLICY",
     "PROFILES",
+    "REVOCATION_REASONS",
     "ROOT",
     "SERVER",
     "Authority",
@@ -59,6 +61,7 @@ __all__ = [
     "LedgerDamaged",
     "LedgerEntry",
     "LedgerUnavailable",
+    "LiveRevocation",
     "NameKind",
     "NotInLedger",
     "Profile",

@@ -33,7 +33,7 @@ from tlsocket.pki.authority.assembly import (
 from tlsocket.pki.authority.copying import DEFAULT_COPY_POLICY, CopyPolicy
 from tlsocket.pki.authority.examination import Grant, Request, check_key, examine, parse_request
 from tlsocket.pki.authority.folder import AuthorityFolder, authority_names, new_folder
-from tlsocket.pki.authority.identities import check_constraints, check_subject, general_name
+from tlsocket.pki.authority.identities import check_constraints, check_subject, general_name, names_of
 from tlsocket.pki.authority.ledger import Ledger, LedgerEntry
 from tlsocket.pki.authority.profiles import INTERMEDIATE, PROFILES, ROOT, SERVER, Profile, profile_named
 from tlsocket.pki.authority.refusals import (
@@ -56,7 +56,7 @@ from tlsocket.pki.keys import (
 )
 from tlsocket.pki.names import Dialect, DistinguishedName
 
-__all__ = ["CertificateAuthority", "Issued", "Which"]
+__all__ = ["REVOCATION_REASONS", "CertificateAuthority", "Issued", "Which"]
 
 _CRL_DAYS = 7.0
 _OCSP_DAYS = 1.0
@@ -376,6 +376,11 @@ class CertificateAuthority:
         """Every certificate that it issued, the oldest first."""
         return self._ledger.entries()
 
+    def entries_named(self, name: str) -> list[LedgerEntry]:
+        """Those with this alternative name (`www.example.org`, `a@example.org`) or common name, in any case."""
+        wanted = name.lower()
+        return [entry for entry in self.entries() if wanted in names_of(entry.certificate)]
+
     def entry(self, which: Which) -> LedgerEntry:
         """One of them. Raises `NotInLedger`, also when the start of a thumbprint fits several."""
         if isinstance(which, LedgerEntry):
@@ -518,7 +523,10 @@ def _reason(reason: x509.ReasonFlags | str) -> x509.ReasonFlags:
     return reason
 
 
-_REASONS = ", ".join(flag.value for flag in x509.ReasonFlags if flag is not x509.ReasonFlags.remove_from_crl)
+REVOCATION_REASONS = tuple(flag.value for flag in x509.ReasonFlags if flag is not x509.ReasonFlags.remove_from_crl)
+"""What `revoke` takes (RFC 5280 section 5.3.1)."""
+
+_REASONS = ", ".join(REVOCATION_REASONS)
 
 
 def _end(profile: Profile, days: float, now: float) -> int:

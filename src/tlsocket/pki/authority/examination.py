@@ -35,8 +35,6 @@ _SMALL_PRIMES = (3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61
 _CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
 _LABELS = (b"CERTIFICATE REQUEST", b"NEW CERTIFICATE REQUEST")
 
-# A field out of RFC 5280's bounds makes `cryptography` warn, and a program may run with warnings turned into errors.
-_READ_ERRORS = (*PARSE_ERRORS, UserWarning)
 _UNREADABLE = {"its key": RequestRefusal.UNSUPPORTED_KEY, "its subject": RequestRefusal.BAD_SUBJECT}
 
 _T = TypeVar("_T")
@@ -83,7 +81,7 @@ def parse_request(request: Request) -> x509.CertificateSigningRequest:
             return x509.load_der_x509_csr(data)
         if any(b"-----BEGIN " + label + b"-----" in data for label in _LABELS):
             return x509.load_pem_x509_csr(data)
-    except _READ_ERRORS as error:
+    except PARSE_ERRORS as error:
         raise RequestRefused(
             RequestRefusal.MALFORMED, _words(error), "check that the file is complete, or make the request anew"
         ) from None
@@ -168,7 +166,7 @@ def _wanted_extensions(
     """The extensions that may have a say, and those that are left out."""
     try:
         extensions = list(csr.extensions)
-    except _READ_ERRORS as error:
+    except PARSE_ERRORS as error:
         raise RequestRefused(RequestRefusal.EXTENSION_MALFORMED, _words(error), "make the request anew") from None
     if len(extensions) > _MAXIMUM_EXTENSIONS:
         raise RequestRefused(RequestRefusal.TOO_LARGE, f"{len(extensions)} extensions", "make the request anew")
@@ -263,7 +261,7 @@ def _readable(what: str, read: Callable[[], _T]) -> _T:
     """A field of the request, which `cryptography` may parse only now."""
     try:
         return read()
-    except _READ_ERRORS as error:
+    except PARSE_ERRORS as error:
         refusal = _UNREADABLE.get(what, RequestRefusal.MALFORMED)
         detail = f"{what} cannot be read: {_words(error)}"
         raise RequestRefused(refusal, detail, "make the request anew") from None

@@ -27,6 +27,7 @@ __all__ = [
     "general_name",
     "looks_like_a_host",
     "name_text",
+    "names_of",
 ]
 
 _LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
@@ -86,6 +87,15 @@ def name_text(name: x509.GeneralName) -> str:
     kind = kinds.get(type(name), type(name).__name__)
     value = printable(str(name.value))
     return f"{kind}:{value if len(value) <= 100 else value[:100] + '...'}"
+
+
+def names_of(certificate: x509.Certificate) -> set[str]:
+    """What people may call it, in small letters: its alternative names and its common name."""
+    names = [str(attribute.value) for attribute in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+    for extension in certificate.extensions:
+        if isinstance(extension.value, x509.SubjectAlternativeName):
+            names += [str(name.value) for name in extension.value]
+    return {name.lower() for name in names}
 
 
 def check_names(names: Sequence[x509.GeneralName], profile: Profile) -> tuple[x509.GeneralName, ...]:

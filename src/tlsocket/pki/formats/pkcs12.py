@@ -269,7 +269,7 @@ def _most_iterations(data: bytes) -> int:
             if tag == _INTEGER and previous == _OCTETS:
                 most = max(most, int.from_bytes(inner, "big"))
             previous = tag
-            if depth < 24 and (tag & 0x20 or tag == _OCTETS) and len(inner) > 8 and inner[0] in (0x30, 0x04, 0xA0):
+            if depth < 24 and (tag & 0x20 or (tag == _OCTETS and inner[:1] in (b"\x30", b"\x04"))):
                 stack.append((inner, depth + 1))
     return most
 

@@ -100,7 +100,7 @@ def pem_blocks(data: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
 
     One pass over `data`, whatever is in it.
     """
-    position = 0
+    position = end = 0
     for _ in range(MAXIMUM_ITEMS):
         begin = data.find(b"-----BEGIN ", position)
         if begin < 0:
@@ -110,7 +110,8 @@ def pem_blocks(data: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
             position = begin + 11
             continue
         label = data[begin + 11 : label_end]
-        end = data.find(b"-----END ", label_end)
+        if 0 <= end < label_end:
+            end = data.find(b"-----END ", label_end)
         following = data.find(b"-----BEGIN ", label_end, end if end >= 0 else len(data))
         if end < 0 or following >= 0 or not data.startswith(label + b"-----", end + 9):
             yield label, b"", b""
@@ -160,7 +161,7 @@ class _Reader:
         for number, (label, body, whole) in enumerate(pem_blocks(data), 1):
             if label.endswith(b"PRIVATE KEY"):
                 if self.with_keys and whole:
-                    self.keys.append(load_private_key(whole, self.password))
+                    self.keys.append(self._load_key(whole, self.password))
                     continue
                 if not whole:
                     self._skip(f"block number {number} (a private key) is cut off")
@@ -194,7 +195,7 @@ class _Reader:
         if parts and (parts[0][0] == 0x02 or (len(parts) == 2 and parts[1][0] == der.OCTET_STRING)):
             self.labels.append("private key")
             if self.with_keys:
-                self.keys.append(load_private_key(data, self.password))
+                self.keys.append(self._load_key(data, self.password))
             return "der"
         self._read_certificates(data)
         return "der"
@@ -278,9 +279,16 @@ class _Reader:
                 self.items.append(Item(bag.certificate, friendly_name=bag.friendly_name, purposes=purposes))
             if bag.key is not None and self.with_keys:
                 try:
-                    self.keys.append(load_private_key(bag.key, secret))
+                    self.keys.append(self._load_key(bag.key, secret))
                 except UnsupportedKey as error:
                     self._skip(error.problem)
+
+    def _load_key(self, data: bytes, password: Password) -> PrivateKey:
+        try:
+            return load_private_key(data, password)
+        except LoadError as error:
+            # It knows bytes only; whoever reads the message wants the file's name.
+            raise type(error)(self.source, error.problem.removeprefix(f"{error.source}: "), error.remedy) from None
 
     def _skip(self, why: str) -> None:
         self.skipped.append(Skipped(self.source, why))

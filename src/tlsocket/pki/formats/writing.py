@@ -29,6 +29,7 @@ __all__ = [
     "pem_text",
     "pkcs7",
     "pkcs12",
+    "revocation_list_pem",
     "subject_hash",
     "trusted_pem",
     "write_folder",
@@ -51,6 +52,13 @@ def pem(
     """The certificates in their order, after the key if there is one."""
     head = b"" if key is None else private_key_pem(key, password or None)
     return head + b"".join(pem_text(certificate_der(certificate)) for certificate in certificates)
+
+
+def revocation_list_pem(crl: x509.CertificateRevocationList) -> bytes:
+    """A revocation list in PEM."""
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    return pem_text(crl.public_bytes(Encoding.DER), "X509 CRL")
 
 
 def trusted_pem(items: Iterable[Item]) -> bytes:

@@ -7,6 +7,7 @@ connection is not known here.
 from __future__ import annotations
 
 import datetime
+import os
 from collections.abc import Iterable, Sequence
 
 from cryptography import x509
@@ -20,11 +21,12 @@ from tlsocket.pki.stores.distrust import Distrust
 from tlsocket.pki.stores.entry import StoreEntry
 from tlsocket.pki.stores.errors import DistrustedCertificate, EntryNotFound
 from tlsocket.pki.stores.find import FindType, is_time_valid, moment
+from tlsocket.pki.stores.folder import FolderLayer
 from tlsocket.pki.stores.layers import Layer
 from tlsocket.pki.stores.locations import StoreLocation
 from tlsocket.pki.stores.store import CertificateStore
 
-__all__ = ["choose_client", "choose_server", "complete_chain", "credentials_of", "refuse_distrusted"]
+__all__ = ["chain_of", "choose_client", "choose_server", "complete_chain", "credentials_of", "refuse_distrusted"]
 
 _MAXIMUM_ISSUERS = 8
 
@@ -33,8 +35,15 @@ def credentials_of(entry: StoreEntry, password: Password = None) -> tuple[tuple[
     """The chain (DER, the entry's certificate first, no root) and the private key of an entry."""
     key = entry.private_key(password)
     chain = [entry.der, *(data for data in entry.chain_ders if not _is_self_issued(parse_certificate(data)))]
-    refuse_distrusted(chain)
-    return complete_chain(chain, beside=_beside(entry)), key
+    distrust = Distrust(_location(entry))
+    refuse_distrusted(chain, distrust)
+    return complete_chain(chain, beside=_beside(entry), distrust=distrust), key
+
+
+def chain_of(entry: StoreEntry) -> tuple[bytes, ...]:
+    """The certificates of `credentials_of` without the key: the entry's and its issuers, no root (DER)."""
+    chain = [entry.der, *(data for data in entry.chain_ders if not _is_self_issued(parse_certificate(data)))]
+    return complete_chain(chain, beside=_beside(entry), distrust=Distrust(_location(entry)))
 
 
 def refuse_distrusted(chain: Sequence[bytes], distrust: Distrust | None = None) -> None:
@@ -53,7 +62,9 @@ def refuse_distrusted(chain: Sequence[bytes], distrust: Distrust | None = None) 
             )
 
 
-def complete_chain(chain: Sequence[bytes], *, beside: Iterable[bytes] = ()) -> tuple[bytes, ...]:
+def complete_chain(
+    chain: Sequence[bytes], *, beside: Iterable[bytes] = (), distrust: Distrust | None = None
+) -> tuple[bytes, ...]:
     """The chain with the intermediates that it lacks, out of the CA stores of the user and the machine.
 
     `beside` are further certificates to choose from. Nothing is added when no issuer is known, and never a root, a
@@ -68,7 +79,7 @@ def complete_chain(chain: Sequence[bytes], *, beside: Iterable[bytes] = ()) -> t
     completed = list(chain)
     try:
         current = parse_certificate(completed[-1])
-        distrusted = Distrust().thumbprints()
+        distrusted = (distrust or Distrust()).thumbprints()
         when = moment(None)
         while not _is_self_issued(current) and len(completed) <= _MAXIMUM_ISSUERS:
             issuer = _best_issuer(current, candidates, when, distrusted)
@@ -128,10 +139,26 @@ def _issued_under(entry: StoreEntry, authorities: set[bytes]) -> bool:
 
 
 def _beside(entry: StoreEntry) -> list[bytes]:
-    """The other certificates of the entry's own file, where a chain is kept as entries (PKCS #12)."""
+    """The certificates to complete a chain with: the CA store beside the entry's, or the rest of its own file."""
+    location = _location(entry)
+    if location is not None:
+        layer = layers_of("CA", location, None)[0]
+        return [record.der for record in layer.snapshot().records.values()] if layer.exists() else []
     if not entry.place.lower().endswith((".p12", ".pfx")):
         return []
     return [record.der for record in entry._layer.snapshot().records.values() if not record.has_key]
+
+
+def _location(entry: StoreEntry) -> StoreLocation | None:
+    """The folder that has the entry's store and others; None where there is none."""
+    layer = entry._layer
+    if not isinstance(layer, FolderLayer):
+        return None
+    folder = os.path.dirname(layer.place)
+    for known in (StoreLocation.CURRENT_USER, StoreLocation.LOCAL_MACHINE):
+        if folder == str(known.base()):
+            return known
+    return StoreLocation.folder(folder)
 
 
 def _ca_layers() -> list[Layer]:
@@ -165,8 +192,7 @@ def _is_self_issued(certificate: x509.Certificate) -> bool:
 
 def _is_trusted_directly(certificate: x509.Certificate) -> bool:
     """Whether a root that everybody here has issued it: then a cross-signed detour need not be sent."""
-    location = StoreLocation.CURRENT_USER if StoreLocation.CURRENT_USER.base() else StoreLocation.LOCAL_MACHINE
-    for layer in layers_of("ROOT", location, None):
+    for layer in layers_of("ROOT", StoreLocation.of_trust(), None):
         for record in layer.snapshot().records.values():
             if issued(record.certificate, certificate):
                 return True

@@ -104,6 +104,15 @@ class StoreEntry:
         return self._record.has_key
 
     @property
+    def key_encrypted(self) -> bool:
+        """Whether a password is needed for the private key. Raises what reading the key's file can raise."""
+        if not self.has_private_key:
+            return False
+        data = self._layer.read_key(self.thumbprint)
+        # A PKCS #12 file keeps keys as PKCS #8 in DER, always encrypted.
+        return b"ENCRYPTED" in data[:64] or not data.startswith(b"-----")
+
+    @property
     def place(self) -> str:
         """Where it is kept: a folder, a file, or words."""
         return self._layer.place

@@ -21,7 +21,7 @@ from tlsocket.pki.keys import public_key_info
 from tlsocket.pki.stores.entry import StoreEntry
 from tlsocket.pki.stores.errors import BadFindValue
 
-__all__ = ["FindType", "dns_names", "is_time_valid", "matcher", "moment"]
+__all__ = ["FindType", "dns_names", "is_time_valid", "matcher", "moment", "purpose_name", "purpose_names"]
 
 
 class FindType(enum.Enum):
@@ -133,6 +133,22 @@ def dns_names(certificate: x509.Certificate) -> tuple[str, ...]:
     except x509.ExtensionNotFound:
         common = certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
         return tuple(str(attribute.value).lower() for attribute in common)
+
+
+def purpose_name(dotted: str) -> str:
+    """The word for an extended key usage, such as `server`; the numbers where there is none."""
+    return next(
+        (word for word, each in _PURPOSES.items() if each == dotted), "any" if dotted == _ANY_PURPOSE else dotted
+    )
+
+
+def purpose_names(certificate: x509.Certificate) -> tuple[str, ...]:
+    """The extended key usages of a certificate in those words; empty when it names none and so has no limits."""
+    try:
+        usages = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except x509.ExtensionNotFound:
+        return ()
+    return tuple(purpose_name(usage.dotted_string) for usage in usages)
 
 
 def _thumbprint(kind: FindType, value: Any) -> Test:

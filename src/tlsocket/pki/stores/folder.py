@@ -45,6 +45,8 @@ class FolderLayer:
         # Both are replaced, never changed, so that threads may read through one layer.
         self._known: tuple[tuple[object, ...] | None, Snapshot] = (None, Snapshot({}))
         self._parsed: dict[str, tuple[_FileKey, Record | Broken]] = {}
+        self._seen: tuple[int, int | None] = (-1, None)
+        self._by_hand = 0
 
     def exists(self) -> bool:
         """Whether the folder is there."""
@@ -60,8 +62,13 @@ class FolderLayer:
             raise cannot_write(self.place, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
 
     def generation(self) -> int:
-        """Grows with each change; a file that a person put there counts when it is read."""
-        return self._folder.generation()
+        """Grows with each change, also when a person puts a file there or takes one away."""
+        state = self._folder.generation(), self._folder.modified()
+        if state != self._seen:
+            if state[0] == self._seen[0]:
+                self._by_hand += 1
+            self._seen = state
+        return state[0] + self._by_hand
 
     def snapshot(self) -> Snapshot:
         """Everything; files that did not change are not read again."""

@@ -1,7 +1,7 @@
 """Names and places of stores: which there are, and where on this system they are kept.
 
 The names are those of Windows and .NET (MY, CA, ROOT, ...), the places those of the XDG base directory specification
-and of the file system hierarchy. Nothing is read or made here.
+and of the file system hierarchy. No certificate is read and nothing is made here.
 """
 
 from __future__ import annotations
@@ -132,6 +132,14 @@ class StoreLocation:
         """The current user's, but the machine's for a service and for a user without a home of its own."""
         return cls.LOCAL_MACHINE if _is_service() or _home() is None else cls.CURRENT_USER
 
+    @classmethod
+    def of_trust(cls) -> StoreLocation:
+        """Where everything that this process trusts is seen: the user's stores, which inherit the machine's.
+
+        A user without a home has the machine's alone.
+        """
+        return cls.LOCAL_MACHINE if cls.CURRENT_USER.base() is None else cls.CURRENT_USER
+
     def base(self) -> Path | None:
         """The folder above the stores' folders; None where there is none (memory, a file, a user without a home)."""
         if self.kind == "folder":
@@ -142,6 +150,28 @@ class StoreLocation:
             folder = user_folder()
             return None if folder is None else folder / "stores"
         return None
+
+    def existing_stores(self) -> tuple[str, ...]:
+        """The names of the stores that were ever written in this folder; none of a file or of memory."""
+        base = self.base()
+        if base is None:
+            return ()
+        try:
+            names = sorted(os.listdir(base))
+        except OSError:
+            # Whoever opens a store there is told what is wrong.
+            return ()
+        folders = [name for name in names if _CUSTOM_NAME.fullmatch(name) and os.path.isdir(os.path.join(base, name))]
+        # Authorities are kept beside the stores of a folder.
+        beside = self.authorities()
+        return tuple(name for name in folders if beside is None or os.path.join(base, name) != str(beside))
+
+    def authorities(self) -> Path | None:
+        """The folder of the authorities that are kept here; None where there can be none (memory, a file)."""
+        if self.kind == "folder":
+            return Path(self.path) / "authorities"
+        stores = self.base()
+        return None if stores is None else stores.parent / "authorities"
 
     def __str__(self) -> str:
         return self.path or self.kind

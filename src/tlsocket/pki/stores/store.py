@@ -19,7 +19,7 @@ from cryptography import x509
 
 from tlsocket import clock
 from tlsocket.pki.certificates import PARSE_ERRORS, certificate_der, describe_certificate
-from tlsocket.pki.errors import PasswordRequired
+from tlsocket.pki.errors import FileUnavailable, PasswordRequired
 from tlsocket.pki.formats.contents import Contents, Item
 from tlsocket.pki.formats.reading import read_contents
 from tlsocket.pki.keys import (
@@ -30,6 +30,14 @@ from tlsocket.pki.keys import (
     load_private_key,
     private_key_pem,
     public_key_info,
+)
+from tlsocket.pki.stores.arrivals import (
+    group_id,
+    has_key,
+    key_identifier,
+    public_identifier,
+    user_name,
+    with_chains,
 )
 from tlsocket.pki.stores.composition import layers_of
 from tlsocket.pki.stores.distrust import Distrust
@@ -161,8 +169,8 @@ class CertificateStore:
             found = (entry for entry in self if test(entry))
         if valid_only:
             when = moment(at)
-            distrust = Distrust(self.location)
-            found = [entry for entry in found if _is_valid(entry, when) and entry not in distrust]
+            distrusted = Distrust(self.location).thumbprints()
+            found = [entry for entry in found if _is_valid(entry, when) and entry.thumbprint not in distrusted]
         return tuple(found)
 
     def resolve(self, text: str) -> StoreEntry:
@@ -205,9 +213,13 @@ class CertificateStore:
         return tuple(problems)
 
     def anchors(self) -> TrustAnchors:
-        """The certificates as trust anchors, without those in a DISALLOWED store. Meant for ROOT."""
+        """The certificates as trust anchors, with the purposes of their entries, without those in a DISALLOWED store.
+
+        The set also knows what is distrusted, so that no path leads through it. Meant for ROOT.
+        """
         distrust = Distrust(self.location)
-        entries = [entry for entry in self if entry not in distrust]
+        distrusted = distrust.thumbprints()
+        entries = [entry for entry in self if entry.thumbprint not in distrusted]
         constraints = {
             entry.certificate: AnchorConstraints.for_purposes(entry.purposes, entry.refused_purposes)
             for entry in entries
@@ -218,6 +230,7 @@ class CertificateStore:
             constraints=constraints,
             skipped=[Skipped(item.path, item.problem) for item in self.broken],
             origin=f"the store {self.name} ({self.location})",
+            distrusted=distrust.fingerprints(),
         )
 
     # --- changing ---
@@ -261,13 +274,24 @@ class CertificateStore:
         chain, and need no entry. Damaged certificates among good ones are left out. A key without its certificate
         waits for it. Raises `LoadError`.
         """
-        contents = read_contents(source, password, keys=keys and self.name not in _WITHOUT_KEYS)
-        items = _with_chains(contents)
+        return self.import_contents([self.read(source, password, keys=keys)], friendly_name=friendly_name)
+
+    def read(self, source: KeySource, password: Password = None, *, keys: bool = True) -> Contents:
+        """What is in a container, of which this store would keep private keys only where it keeps any."""
+        return read_contents(source, password, keys=keys and self.name not in _WITHOUT_KEYS)
+
+    def import_contents(self, contents: Sequence[Contents], *, friendly_name: str = "") -> tuple[StoreEntry, ...]:
+        """Add everything in several containers that were read already, all or nothing; see `import_from`.
+
+        A certificate whose key waits here, or that renews another with the same key, counts as one with a key.
+        """
+        known = self._known_keys()
+        items = [pair for one in contents for pair in with_chains(one, known)]
         if friendly_name and items:
             # The name is for what the file is about: the certificate with the key, or else the first.
-            place = next((number for number, (item, _) in enumerate(items) if item.key is not None), 0)
+            place = next((number for number, (item, _) in enumerate(items) if has_key(item, known)), 0)
             items[place] = replace(items[place][0], friendly_name=friendly_name), items[place][1]
-        return self._add(items, False, pending=contents.keys)
+        return self._add(items, False, pending=[key for one in contents for key in one.keys])
 
     def remove(self, target: Target) -> None:
         """Take an entry away for good, with its private key. Raises `EntryNotFound`, or `ReadOnlyStore` when it is
@@ -325,18 +349,18 @@ class CertificateStore:
             )
         if not entry.has_private_key:
             raise EntryNotFound(f"the entry {entry.thumbprint[:16]} has no private key", "grant an entry that has one")
-        layer.grant(entry.thumbprint, _group_id(group))
+        layer.grant(entry.thumbprint, group_id(group))
 
     def distrust(self, target: Target) -> StoreEntry:
         """Put a certificate into DISALLOWED at this location, where it wins over everything.
 
         A PKCS #12 file has none beside it; then it is this process's location.
         """
-        certificate = (
-            target if isinstance(target, x509.Certificate) else self._required(_thumbprint(target)).certificate
-        )
+        source = target if isinstance(target, x509.Certificate) else self._required(_thumbprint(target))
+        name = source.friendly_name if isinstance(source, StoreEntry) else ""
+        certificate = source.certificate if isinstance(source, StoreEntry) else source
         with self._disallowed() as store:
-            return store.add(certificate)
+            return store.add(certificate, friendly_name=name)
 
     def trust(self, target: Target) -> None:
         """Take a certificate out of DISALLOWED at this location again."""
@@ -348,7 +372,7 @@ class CertificateStore:
     def remember_pending_key(self, key: PrivateKey) -> str:
         """Keep the key of a request until `add` gets its certificate. Returns its name: SHA-256 of the public key."""
         self._refuse_keys()
-        identifier = _key_identifier(key)
+        identifier = key_identifier(key)
         self._change(lambda snapshot: [PutPending(identifier, self._seal(key, snapshot))])
         return identifier
 
@@ -368,6 +392,30 @@ class CertificateStore:
         self._change(lambda snapshot: [RemovePending(identifier)] if identifier in snapshot.pending else [])
 
     # --- its life ---
+
+    @property
+    def keys_encrypted(self) -> bool:
+        """Whether any private key that it keeps is encrypted; False where it keeps none."""
+        snapshot = self._own.snapshot()
+        reads: list[tuple[Callable[[str], bytes], str]]
+        reads = [(self._own.read_key, each.thumbprint) for each in snapshot.records.values() if each.has_key]
+        reads += [(self._own.read_pending, identifier) for identifier in snapshot.pending]
+        for read, name in reads:
+            try:
+                if b"ENCRYPTED" in read(name)[:64]:
+                    return True
+            except FileUnavailable:
+                # One key that cannot be read, or that the world can, says nothing of the others.
+                continue
+        return False
+
+    def use_password(self, password: Password) -> None:
+        """From now on use this password for private keys, or this function, which is called when one is needed.
+
+        A function may return None, where a key is to be kept: then it is kept as the others are, or plain. A PKCS #12
+        file's password is given when the store is opened.
+        """
+        self._password = password
 
     def close(self) -> None:
         """Forget the password. Entries that were found and need it ask for it."""
@@ -435,7 +483,7 @@ class CertificateStore:
                     key_source="the private key",
                     certificate_source="the certificate to add",
                 )
-        moment_added, user = float(int(clock.now())), _user_name()
+        moment_added, user = float(int(clock.now())), user_name()
 
         def plan(snapshot: Snapshot) -> list[Change]:
             changes: list[Change] = []
@@ -456,7 +504,7 @@ class CertificateStore:
                 if sealed is None and not record.has_key and self.name not in _WITHOUT_KEYS:
                     joined, sealed = self._waiting_key(item.certificate, waiting, snapshot)
                 changes.append(Put(record, sealed, joined))
-            changes += [PutPending(_key_identifier(key), self._seal(key, snapshot)) for key in pending]
+            changes += [PutPending(key_identifier(key), self._seal(key, snapshot)) for key in pending]
             return changes
 
         self._change(plan)
@@ -520,6 +568,15 @@ class CertificateStore:
             return private_key_pem(key, data, rounds=ITERATIONS)
         return private_key_pem(key, data)
 
+    def _known_keys(self) -> frozenset[str]:
+        """The public keys (SHA-256) whose private halves are here, waiting or with an entry."""
+        if self.name in _WITHOUT_KEYS:
+            return frozenset()
+        snapshot = self._own.snapshot()
+        known = set(snapshot.pending)
+        known.update(public_identifier(each.certificate) for each in snapshot.records.values() if each.has_key)
+        return frozenset(known - {""})
+
     def _existing_key(self, snapshot: Snapshot) -> bytes | None:
         for record in snapshot.records.values():
             if record.has_key:
@@ -554,21 +611,6 @@ def _item(source: x509.Certificate | StoreEntry | Item) -> Item:
     raise TypeError(f"a {type(source).__name__} is no certificate")
 
 
-def _with_chains(contents: Contents) -> list[tuple[Item, tuple[bytes, ...]]]:
-    """Each item with the issuers that stay with it; an issuer that stays with another is no item of its own."""
-    chains: dict[int, tuple[x509.Certificate, ...]] = {}
-    within: set[x509.Certificate] = set()
-    for number, item in enumerate(contents.items):
-        if item.key is not None:
-            chains[number] = contents.with_issuers(item)
-            within.update(chains[number])
-    return [
-        (item, tuple(certificate_der(issuer) for issuer in chains.get(number, ())))
-        for number, item in enumerate(contents.items)
-        if item.key is not None or item.certificate not in within
-    ]
-
-
 def _is_valid(entry: StoreEntry, when: Any) -> bool:
     try:
         return is_time_valid(entry.certificate, when)
@@ -589,29 +631,3 @@ def _thumbprint(target: Target) -> str:
 
 def _is_hexadecimal(text: str) -> bool:
     return not set(text) - set("0123456789abcdef")
-
-
-def _key_identifier(key: PrivateKey) -> str:
-    return hashlib.sha256(public_key_info(key.public_key())).hexdigest()
-
-
-def _user_name() -> str:
-    try:
-        import pwd
-
-        return pwd.getpwuid(os.geteuid()).pw_name
-    except ImportError:
-        return os.environ.get("USERNAME", "")
-    except KeyError:
-        return str(os.geteuid())
-
-
-def _group_id(group: str | int) -> int:
-    if isinstance(group, int):
-        return group
-    try:
-        import grp
-
-        return grp.getgrnam(group).gr_gid
-    except (ImportError, KeyError):
-        raise StoreError(f"there is no group {group!r:.60} on this system", "make it first (groupadd)") from None

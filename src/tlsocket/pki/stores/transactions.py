@@ -89,13 +89,13 @@ class TransactionFolder:
         generation = self.generation()
         if generation & 1:
             return None
-        return generation, self._journal_bytes(), self._modified()
+        return generation, self._journal_bytes(), self.modified()
 
     def list(self) -> Listing:
         """The folder at one moment. Raises `StoreBusy` when writers never leave one."""
         for attempt in range(_READ_ATTEMPTS):
             before = self.generation(), self._journal_bytes()
-            modified = self._modified()
+            modified = self.modified()
             try:
                 names = os.listdir(self.path)
             except FileNotFoundError:
@@ -118,8 +118,8 @@ class TransactionFolder:
         except OSError as error:
             raise files.unavailable(os.path.join(self.path, _JOURNAL), error, "store") from None
 
-    def _modified(self) -> int | None:
-        # For files that a person puts there or takes away; our own writers are told by the generation.
+    def modified(self) -> int | None:
+        """When a name in the folder last changed: our own writers are told by the generation, a person by this."""
         try:
             return os.stat(self.path).st_mtime_ns
         except OSError:
@@ -244,7 +244,7 @@ class TransactionFolder:
 def exclusive(path: str, what: str, progress: Callable[[], object]) -> Iterator[None]:
     """Hold the lock that the file `path` stands for; `what` is what it guards, in messages.
 
-    `progress` gives something that changes whenever a writer gets on: a long queue is waited for, a stuck writer is not.
+    `progress` gives something that changes whenever a writer gets on: a long queue is waited for, a stuck writer not.
     """
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
     try:

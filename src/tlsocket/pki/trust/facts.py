@@ -178,7 +178,11 @@ class CertificateFacts:
                 self._malformed = _split_extensions(data, _header(data, content)[0], place, self.extensions)
         start, place = end, _header(data, end)[1]
         self.signature_algorithm = data[start:place]
+        tag = data[place]
         content, place = _header(data, place)
+        if tag != 0x03 or data[content] != 0:
+            # This octet is not signed: another value would give the same certificate another fingerprint.
+            raise der_.DerError("its signature is not a BIT STRING of whole octets")
         self.signature = data[content + 1 : place]
 
     def _read_extensions(self) -> None:

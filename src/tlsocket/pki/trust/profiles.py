@@ -9,7 +9,7 @@ leave out has no name here: an anchor, right signatures, an issuer that is an au
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 __all__ = ["OPENSSL", "PROFILES", "STRICT", "WEBPKI", "Check", "Profile"]
 
@@ -127,6 +127,19 @@ class Profile:
     def __repr__(self) -> str:
         off = "".join(f" without {name}" for name in sorted(check.name for check in self.switched_off))
         return f"<Profile {self.name}{off}>"
+
+    @property
+    def fingerprint(self) -> str:
+        """The same for every profile that asks for the same."""
+        values = [getattr(self, each.name) for each in fields(self)]
+        return repr(
+            [
+                sorted(item.name if isinstance(item, Check) else item for item in value)
+                if isinstance(value, frozenset)
+                else value
+                for value in values
+            ]
+        )
 
     def without(self, *checks: Check) -> Profile:
         """The same with these checks switched off."""

@@ -49,12 +49,21 @@ class PathReview:
         """The problems that were overridden."""
         return tuple(self._overridden)
 
-    def refuse(self, detail: str, remedy: str = "ask whoever runs this program", depth: int = 0) -> None:
-        """Refuse the path, with words for a person."""
+    def refuse(
+        self,
+        detail: str,
+        remedy: str = "ask whoever runs this program",
+        depth: int = 0,
+        *,
+        refusal: Refusal = Refusal.OTHER,
+    ) -> None:
+        """Refuse the path, with words for a person; `refusal` says which alert the peer gets."""
         facts = self._facts[depth] if depth < len(self._facts) else None
         subject = "" if facts is None else subject_text(facts.certificate)
         der = b"" if facts is None else facts.der
-        self._added.append(Problem(Refusal.OTHER, depth, subject, detail, remedy, "", 50, der))
+        # 50 is X509_V_ERR_APPLICATION_VERIFICATION; a reason with a number of its own keeps it.
+        code = 50 if refusal is Refusal.OTHER else 0
+        self._added.append(Problem(refusal, depth, subject, detail, remedy, "", code, der))
 
     def override(self, refusal: Refusal, depth: int | None = None) -> bool:
         """Overlook the problems with this reason, at this depth or at any; whether there was one."""

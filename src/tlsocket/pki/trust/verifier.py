@@ -8,6 +8,7 @@ No verdict is kept: every call verifies every signature anew.
 from __future__ import annotations
 
 import datetime
+import hashlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -56,7 +57,7 @@ class Verification:
 class Verifier:
     """Verifies chains against one set of anchors. Immutable: one per context, shared by its connections and threads."""
 
-    __slots__ = ("_budget", "_callback", "_policies", "_revocation", "_sources", "anchors", "profile")
+    __slots__ = ("_budget", "_callback", "_policies", "_policy_id", "_revocation", "_sources", "anchors", "profile")
 
     def __init__(
         self,
@@ -81,10 +82,26 @@ class Verifier:
         self._revocation = revocation
         self._policies = policies
         self._callback = callback
+        self._policy_id: bytes | None = None
         self._budget = Budget() if budget is None else budget
 
     def __repr__(self) -> str:
         return f"<Verifier {self.profile!r} {self.anchors!r}>"
+
+    @property
+    def policy_id(self) -> bytes | None:
+        """Bytes that are the same for every verifier that would always come to the same verdicts.
+
+        None where that cannot be told: a callback has its say, or revocation lists do, which grow old.
+        """
+        if self._callback is not None or self._revocation is not None:
+            return None
+        if self._policy_id is None:
+            parts = [self.anchors.generation, *(source.generation for source in self._sources)]
+            parts += [repr(sorted(self._policies or ())), repr(self._policies is None), self.profile.fingerprint]
+            parts.append(repr(self._budget))
+            self._policy_id = hashlib.sha256("\n".join(parts).encode()).digest()
+        return self._policy_id
 
     def verify_server(self, chain: Sequence[bytes], name: str | None, at: float) -> tuple[bytes, ...]:
         """The path in DER, the server's certificate first and the anchor last, if it is believed at that time.

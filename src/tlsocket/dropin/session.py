@@ -1,0 +1,175 @@
+"""`SSLSession`: a session as programs hold it, and the callbacks for pre-shared keys in the words of `ssl`.
+
+What a session is bound to, and when it is resumed, is `tlsocket.handshake.sessions`'s; this module gives it the face of
+`ssl.SSLSession` and two methods more. A callback's mistake is shown as `ssl` shows it (`sys.unraisablehook`) and counts
+as "no key"; what that means for the handshake is decided in `tlsocket.handshake.psk`.
+"""
+
+from __future__ import annotations
+
+import ssl as _stdlib
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NoReturn
+
+from tlsocket import clock
+from tlsocket.dropin.exceptions import show_unraisable
+from tlsocket.errors import TLSError
+from tlsocket.handshake.sessions import Session
+from tlsocket.key_schedule.external_psk import PreSharedKey
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+    from tlsocket.dropin.context import SSLContext
+
+__all__ = ["PskClientCallback", "PskServerCallback", "SSLSession", "check_session", "client_psks", "server_psks"]
+
+PskClientCallback = Callable[["str | None"], "tuple[str | None, bytes]"]
+PskServerCallback = Callable[["str | None"], bytes]
+
+_MAXIMUM_IDENTITY = 255
+"""Bytes of UTF-8, as in OpenSSL."""
+
+
+class SSLSession:
+    """What a client needs to resume a session with a server; `SSLSocket.session` gives it, `session=` takes it."""
+
+    __slots__ = ("_context", "_session", "_time")
+
+    _context: SSLContext | None
+    _session: Session | None
+    _time: int
+
+    def __init__(self) -> None:
+        raise TypeError(
+            f"{type(self).__name__} does not have a public constructor: see SSLSocket.session and SSLSession.from_bytes"
+        )
+
+    if not TYPE_CHECKING:
+
+        @property
+        def __class__(self) -> type:
+            """`ssl.SSLSession`, for programs that test for it; `type()` tells the truth."""
+            return _stdlib.SSLSession
+
+    @classmethod
+    def _create(cls, session: Session | None, context: SSLContext | None) -> SSLSession:
+        self = cls.__new__(cls)
+        self._session = session
+        self._context = context
+        self._time = int(clock.now() if session is None else session.received_at)
+        return self
+
+    def __repr__(self) -> str:
+        return f"<tlsocket.SSLSession {self.id.hex()[:16] or 'without a ticket'}>"
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not SSLSession:
+            return NotImplemented
+        return self is other or (self.id == other.id and bool(self.id))
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("cannot pickle an SSLSession, since it holds secrets: to_bytes() says what it does")
+
+    @property
+    def id(self) -> bytes:
+        """The hash of the ticket; b"" without one."""
+        return b"" if self._session is None else self._session.id
+
+    @property
+    def time(self) -> int:
+        """When the ticket came, in seconds since 1970."""
+        return self._time
+
+    @property
+    def timeout(self) -> int:
+        """For how many seconds from then on it can be used."""
+        return 0 if self._session is None else self._session.lifetime
+
+    @property
+    def ticket_lifetime_hint(self) -> int:
+        """What the server said of that, at most seven days (RFC 9846 section 4.7.1)."""
+        return self.timeout
+
+    @property
+    def has_ticket(self) -> bool:
+        """Whether it can be resumed at all. In TLS 1.3 the tickets come behind the handshake: read first, then ask."""
+        return self._session is not None
+
+    def to_bytes(self) -> bytes:
+        """The session for later, or for another process (not in `ssl`). ValueError without a ticket.
+
+        The bytes hold the session's secret: whoever has them can take the client's place. Keep them like a private key.
+        """
+        if self._session is None:
+            raise ValueError("this session has no ticket, so there is nothing to resume it with")
+        return self._session.to_bytes()
+
+    @classmethod
+    def from_bytes(cls, data: ReadableBuffer) -> SSLSession:
+        """The session that `to_bytes` wrote (not in `ssl`); ValueError for anything else.
+
+        It may be used with any context. It is resumed where that context's settings and trust are those of the first.
+        """
+        try:
+            session = Session.from_bytes(bytes(data))
+        except TLSError as error:
+            raise ValueError(f"this is no session that SSLSession.to_bytes() wrote ({error})") from None
+        return cls._create(session, None)
+
+
+def check_session(session: object, context: SSLContext) -> SSLSession | None:
+    """`session` if it can be given to a connection of this context; else the exceptions of `ssl`."""
+    if session is None:
+        return None
+    if type(session) is not SSLSession:
+        raise TypeError("Value is not a SSLSession.")
+    if session._context is not None and session._context is not context:
+        raise ValueError("Session refers to a different SSLContext.")
+    return session
+
+
+# Pre-shared keys
+
+
+def client_psks(callback: PskClientCallback) -> Callable[[str | None], Sequence[PreSharedKey]]:
+    """What the client's callback of `ssl` means to a configuration: the key as it is, for SHA-256."""
+
+    def offer(_server_name: str | None) -> Sequence[PreSharedKey]:
+        try:
+            # TLS 1.3 has no identity hint.
+            identity, key = callback(None)
+            if not key:
+                return ()
+            name = (identity or "").encode()
+            if not 0 < len(name) <= _MAXIMUM_IDENTITY or b"\0" in name:
+                raise ValueError(f"in TLS 1.3 an identity has 1 to {_MAXIMUM_IDENTITY} bytes")
+            return (PreSharedKey(name, bytes(key)),)
+        except Exception as error:
+            show_unraisable(error, callback, "PSK client callback")
+            return ()
+
+    return offer
+
+
+def server_psks(callback: PskServerCallback) -> Callable[[bytes], PreSharedKey | None]:
+    """The same for the server's callback."""
+
+    def find(identity: bytes) -> PreSharedKey | None:
+        if len(identity) > _MAXIMUM_IDENTITY or b"\0" in identity:
+            return None
+        try:
+            name = identity.decode()
+        except UnicodeDecodeError:
+            return None
+        try:
+            key = callback(name)
+            return PreSharedKey(identity, bytes(memoryview(key))) if key else None
+        except Exception as error:
+            show_unraisable(error, callback, "PSK server callback")
+            return None
+
+    return find

@@ -1,0 +1,213 @@
+"""Sessions resumed with peers that we did not write, in both roles (RFC 9846 sections 2.2, 4.3.11 and 4.7.1).
+
+With every suite, after a HelloRetryRequest, and of sessions in which the client had authenticated too. External keys
+with the tools that take them on the command line.
+"""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import tlsocket
+from tests.interop.cells import DEFAULT, GROUPS, SUITES, Cell
+from tests.interop.clients import ClientOptions, gnutls_arguments, openssl_arguments
+from tests.interop.face import END, Face, Listener, read_until, say_goodbye
+from tests.interop.materials import CLIENT, Materials
+from tests.interop.programs import LOOPBACK, WAIT, Program, dial, free_port
+from tests.interop.servers import SERVERS, Find, Server, ServerOptions, gnutls_priority
+
+# The hello of our client has shares of X25519 alone and beside ML-KEM, so P-256 alone takes a HelloRetryRequest.
+CELLS = [
+    *(Cell(DEFAULT.key, suite, DEFAULT.group) for suite in SUITES),
+    Cell(DEFAULT.key, DEFAULT.suite, GROUPS[1]),
+]
+BODY = b"again\n"
+KEY = bytes(range(32))
+
+
+# Our client
+
+
+def visit(face: Face, context: ssl.SSLContext, server: Server, session: Any = None) -> tuple[Any, bool, str]:
+    """GET a page: the session after it, whether one was reused, and the page."""
+    raw = dial(server.port, server.program)
+    with context.wrap_socket(raw, server_hostname="localhost", session=session) as sock:
+        sock.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        page = read_until(sock, END)
+        while data := sock.recv(65536):
+            page += data
+        reused = bool(sock.session_reused)
+        session = sock.session
+        say_goodbye(sock)
+    return session, reused, page.decode()
+
+
+@pytest.mark.parametrize("cell", CELLS, ids=str)
+@pytest.mark.parametrize("name", ["openssl", "gnutls", "nginx"])
+def test_our_client_resumes(face: Face, peer: Find, materials: Materials, name: str, cell: Cell) -> None:
+    with SERVERS[name](peer, materials, ServerOptions(cell)) as server:
+        context = face.client_context(materials)
+        session, reused, _ = visit(face, context, server)
+        assert not reused
+        assert session.has_ticket
+        for _ in range(2):
+            session, reused, page = visit(face, context, server, session)
+            assert reused
+        if name == "openssl":
+            assert "Reused, TLSv1.3" in page
+
+
+@pytest.mark.parametrize("name", ["openssl", "nginx"])
+def test_our_client_resumes_what_its_certificate_opened(
+    face: Face, peer: Find, materials: Materials, name: str
+) -> None:
+    """gnutls-serv asks for the certificate each time."""
+    options = ServerOptions(clients=materials.authority, require=True)
+    with SERVERS[name](peer, materials, options) as server:
+        context = face.client_context(materials, credential=materials.clients[DEFAULT.key])
+        session, *_ = visit(face, context, server)
+        _, reused, page = visit(face, context, server, session)
+        assert reused
+        assert server.read_report(page).client == CLIENT
+
+
+def test_our_client_and_a_server_that_forgot(face: Face, peer: Find, materials: Materials) -> None:
+    """The ticket of a server that ended means nothing to the next one, which shakes hands in full."""
+    context = face.client_context(materials)
+    with SERVERS["openssl"](peer, materials, ServerOptions()) as server:
+        session, *_ = visit(face, context, server)
+    with SERVERS["openssl"](peer, materials, ServerOptions()) as server:
+        _, reused, page = visit(face, context, server, session)
+    assert not reused
+    assert "New, TLSv1.3" in page
+
+
+# Our server
+
+
+def serve(sock: ssl.SSLSocket) -> tuple[bool, Any]:
+    """Answer one request."""
+    read_until(sock, END)
+    sock.sendall(b"HTTP/1.0 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(BODY), BODY))
+    facts = bool(sock.session_reused), sock.getpeercert()
+    say_goodbye(sock)
+    return facts
+
+
+def ask(program: Program) -> str:
+    """Send the request and wait for the client's end; all that it said."""
+    program.write(b"GET / HTTP/1.0\r\n\r\n")
+    assert program.finish(timeout=WAIT) == 0, program.text
+    assert BODY in bytes(program.output)
+    return program.text
+
+
+@pytest.mark.parametrize("mutual", [False, True], ids=["server", "mutual"])
+@pytest.mark.parametrize("cell", CELLS, ids=str)
+def test_openssl_client_resumes(
+    face: Face, peer: Find, materials: Materials, tmp_path: Path, cell: Cell, mutual: bool
+) -> None:
+    clients = materials.authority if mutual else None
+    context = face.server_context(materials.servers[DEFAULT.key], clients=clients, require=mutual)
+    options = ClientOptions(cell, credential=materials.clients[DEFAULT.key] if mutual else None)
+    saved = tmp_path / "session.pem"
+    said, facts = [], []
+    for number in range(2):
+        with Listener(context, serve) as listener:
+            command = [peer("openssl"), "s_client", "-ign_eof", *openssl_arguments(materials, listener.port, options)]
+            command += ["-sess_in", str(saved)] if number else ["-sess_out", str(saved)]
+            with Program(command) as program:
+                said.append(ask(program))
+            facts.append(listener.result())
+    assert [reused for reused, _ in facts] == [False, True]
+    assert "New, TLSv1.3" in said[0]
+    assert "Reused, TLSv1.3" in said[1]
+    if mutual:
+        assert ("DNS", CLIENT) in facts[1][1]["subjectAltName"]
+
+
+@pytest.mark.parametrize("cell", CELLS, ids=str)
+def test_gnutls_client_resumes(face: Face, peer: Find, materials: Materials, tmp_path: Path, cell: Cell) -> None:
+    """`gnutls-cli --resume` connects twice by itself, and waits for the tickets of the first connection."""
+    context = face.server_context(materials.servers[DEFAULT.key])
+    reused: list[bool] = []
+
+    def either(sock: ssl.SSLSocket) -> None:
+        reused.append(bool(sock.session_reused))
+        if sock.session_reused:
+            serve(sock)
+        else:
+            sock.sendall(b"first\n")
+            say_goodbye(sock)
+
+    with Listener(context, either, connections=2) as listener:
+        options = ClientOptions(cell)
+        log = tmp_path / "log"
+        command = [peer("gnutls-cli"), "--logfile", str(log), "--resume", "--waitresumption"]
+        with Program(command + gnutls_arguments(materials, listener.port, options)) as program:
+            program.write(b"GET / HTTP/1.0\r\n\r\n")
+            assert program.finish(timeout=WAIT) == 0, program.text
+    assert reused == [False, True]
+    assert "This is a resumed session" in log.read_text()
+
+
+# External keys
+
+
+def psk_contexts(identity: str) -> tuple[Any, Any]:
+    """A client's and a server's context without certificates, by our own callbacks."""
+    client = tlsocket.SSLContext(tlsocket.PROTOCOL_TLS_CLIENT)
+    client.check_hostname = False
+    client.verify_mode = tlsocket.CERT_NONE
+    client.set_psk_client_callback(lambda hint: (identity, KEY))
+    server = tlsocket.SSLContext(tlsocket.PROTOCOL_TLS_SERVER)
+    server.set_psk_server_callback(lambda name: KEY if name == identity else b"")
+    return client, server
+
+
+@pytest.mark.parametrize("suite", [suite for suite in SUITES if suite.iana.endswith("SHA256")], ids=str)
+def test_openssl_server_knows_our_key(peer: Find, suite: Any) -> None:
+    client, _ = psk_contexts("our device")
+    port = free_port()
+    command = [peer("openssl"), "s_server", "-accept", f"{LOOPBACK}:{port}", "-tls1_3", "-nocert", "-quiet"]
+    command += ["-psk", KEY.hex(), "-psk_identity", "our device", "-ciphersuites", suite.iana]
+    with Program(command) as program, dial(port, program) as raw, client.wrap_socket(raw) as sock:
+        assert sock.cipher()[0] == suite.iana
+        assert sock.getpeercert() is None
+        sock.sendall(b"a question\n")
+        program.wait_for(rb"a question\n")
+        program.write(b"an answer\n")
+        assert read_until(sock, b"\n") == b"an answer\n"
+
+
+@pytest.mark.parametrize("key", [KEY, KEY[::-1]], ids=["right", "wrong"])
+def test_openssl_client_has_our_key(peer: Find, key: bytes) -> None:
+    _, server = psk_contexts("our device")
+    with Listener(server, serve) as listener:
+        command = [peer("openssl"), "s_client", "-connect", f"{LOOPBACK}:{listener.port}", "-tls1_3", "-ign_eof"]
+        command += ["-psk", key.hex(), "-psk_identity", "our device"]
+        with Program(command) as program:
+            if key == KEY:
+                assert "Reused, TLSv1.3" in ask(program)
+                assert listener.result() == (True, None)
+            else:
+                assert program.finish(timeout=WAIT) != 0
+                with pytest.raises(ssl.SSLError, match="binder"):
+                    listener.result()
+
+
+def test_gnutls_server_knows_our_key(peer: Find, tmp_path: Path) -> None:
+    """GnuTLS's keys are of SHA-256 as well."""
+    client, _ = psk_contexts("device")
+    (tmp_path / "keys").write_text(f"device:{KEY.hex()}\n")
+    port = free_port()
+    command = [peer("gnutls-serv"), "--echo", "--port", str(port), "--pskpasswd", str(tmp_path / "keys")]
+    command += ["--priority", gnutls_priority(None) + ":+ECDHE-PSK:+DHE-PSK:+PSK", "--disable-client-cert"]
+    with Program(command) as program, dial(port, program) as raw, client.wrap_socket(raw) as sock:
+        assert sock.getpeercert() is None
+        sock.sendall(b"an echo\n")
+        assert read_until(sock, b"\n") == b"an echo\n"
