@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from cryptography import x509
+from cryptography.x509.oid import AuthorityInformationAccessOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -77,7 +80,7 @@ def test_minimum_and_maximum_are_refused() -> None:
 def real_extensions() -> list[tuple[bytes, bytes]]:
     """Of each kind, as cryptography makes it."""
     uri = [x509.UniformResourceIdentifier("http://ca.example/")]
-    method = x509.AuthorityInformationAccessOID.CA_ISSUERS
+    method = AuthorityInformationAccessOID.CA_ISSUERS
     root = forge("root")
     made = leaf(
         root,
@@ -107,3 +110,32 @@ def test_the_forms_of_extensions(kind: bytes, value: bytes) -> None:
 @given(st.sampled_from(sorted(FORMS)), st.binary(max_size=40))
 def test_hostile_bytes_raise_nothing(kind: bytes, value: bytes) -> None:
     assert has_its_form(kind, value) in (True, False)
+
+
+WITHOUT: dict[str, dict[str, Any]] = {
+    "2.5.29.14": {"ski": False},
+    "2.5.29.15": {"no_usage": True},
+    "2.5.29.19": {"ca": None},
+    "2.5.29.35": {"aki": False},
+    "2.5.29.37": {"purposes": None},
+}
+
+
+@pytest.mark.parametrize(
+    ("oid", "value"),
+    [
+        ("2.5.29.19", "3006020100 0101ff"),
+        ("2.5.29.19", "3006 0101ff 0101ff"),
+        ("2.5.29.19", "3006 0101ff 0201ff"),
+        ("2.5.29.19", "0400"),
+        ("2.5.29.37", "3000"),
+        ("2.5.29.37", "3003 020105"),
+        ("2.5.29.15", "0300"),
+        ("2.5.29.15", "0403 020780"),
+        ("2.5.29.14", "30030201"),
+        ("2.5.29.35", "0400"),
+    ],
+)
+def test_an_extension_that_decides_must_be_what_it_is(oid: str, value: str) -> None:
+    extra = [(x509.UnrecognizedExtension(x509.ObjectIdentifier(oid), bytes.fromhex(value)), False)]
+    assert facts_of(leaf(forge("root"), extra=extra, **WITHOUT[oid]).der).malformed

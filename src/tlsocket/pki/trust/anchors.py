@@ -154,7 +154,7 @@ class TrustAnchors:
         path = Path(folder)
         try:
             # Most folders have each file twice: under its own name, and linked from a hash of the subject.
-            files = {}
+            files: dict[tuple[int, int], str] = {}
             for entry in sorted(os.scandir(path), key=lambda entry: entry.name):
                 if entry.is_file():
                     status = entry.stat()

@@ -218,7 +218,7 @@ class CertificateFacts:
         if found is not None:
             usages: tuple[bytes, ...] | None = _SINGLE_USAGES.get(found[1])
             if usages is None:
-                usages = tuple([der_.split(item)[1] for item in der_.elements(_content(found[1], 0x30))])
+                usages = tuple([_content(item, 0x06) for item in der_.elements(_content(found[1], 0x30))])
             self.extended_key_usage = usages
             if not usages:
                 raise MalformedCertificate("its extendedKeyUsage is empty")
@@ -390,17 +390,14 @@ def _split_extensions(data: bytes, place: int, end: int, found: dict[bytes, tupl
 
 
 def _basic_constraints(value: bytes) -> tuple[bool, int | None]:
+    items = der_.elements(_content(value, 0x30))
     ca, path_length = False, None
-    for item in der_.elements(_content(value, 0x30)):
-        content = der_.split(item)[1]
-        if item[0] == 0x01:
-            ca = content == b"\xff"
-        elif item[0] == 0x02:
-            path_length = int.from_bytes(content, "big", signed=True)
-            if path_length < 0:
-                raise MalformedCertificate("its path length is negative")
-        else:
-            raise MalformedCertificate("its basicConstraints have an unknown field")
+    if items and items[0][0] == 0x01:
+        ca = der_.split(items.pop(0))[1] == b"\xff"
+    if items and items[0][0] == 0x02:
+        path_length = int.from_bytes(der_.split(items.pop(0))[1], "big", signed=True)
+    if items or (path_length is not None and path_length < 0):
+        raise MalformedCertificate("its basicConstraints are not a boolean and a path length")
     return ca, path_length
 
 
