@@ -60,3 +60,19 @@ def test_idle_memory(measure: Measure, library: str) -> None:
     """Resident memory of an idle connection."""
     figures = measure("idle connection", "memory", library, small_options={"count": 20})
     assert figures.keys() == {"bytes client", "bytes server"}
+
+
+@pytest.mark.parametrize("library", alternating)
+@pytest.mark.parametrize("length", [2, 3])
+def test_chain(measure: Measure, library: str, length: int) -> None:
+    """An ECDSA chain, certificates parsed afresh; in the column of `ssl` stands cryptography's own verifier."""
+    title = f"chain of {length} certificates, parsed afresh (cryptography's verifier in the place of `ssl`)"
+    figures = measure(title, "chains", library, length=length, small_options={"count": 20})
+    assert figures["us"] > 0
+
+
+@pytest.mark.parametrize("library", alternating)
+def test_trust(measure: Measure, library: str) -> None:
+    """The platform's authorities, loaded for the first and for a second context."""
+    figures = measure("the platform's authorities", "trust", library, small_options={})
+    assert figures["ms first"] > 0

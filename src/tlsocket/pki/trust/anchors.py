@@ -153,7 +153,13 @@ class TrustAnchors:
         """From every file of a folder, hashed names (`openssl rehash`) or not; other files are passed over."""
         path = Path(folder)
         try:
-            names = sorted(entry.name for entry in os.scandir(path) if entry.is_file())
+            # Most folders have each file twice: under its own name, and linked from a hash of the subject.
+            files: dict[tuple[int, int], str] = {}
+            for entry in sorted(os.scandir(path), key=lambda entry: entry.name):
+                if entry.is_file():
+                    status = entry.stat()
+                    files.setdefault((status.st_dev, status.st_ino), entry.name)
+            names = list(files.values())
         except OSError as error:
             remedy = "check the path of the folder of trusted certificates"
             raise FileUnavailable(str(path), error, remedy) from None

@@ -19,6 +19,7 @@ from tlsocket.pki import der as der_
 from tlsocket.pki.certificates import PARSE_ERRORS
 from tlsocket.pki.names.comparison import issuer_and_subject, normalized_der
 from tlsocket.pki.names.encoding import NameEncodingError
+from tlsocket.pki.trust.forms import FORMS, has_its_form
 
 __all__ = [
     "CRL_SIGN",
@@ -217,7 +218,7 @@ class CertificateFacts:
         if found is not None:
             usages: tuple[bytes, ...] | None = _SINGLE_USAGES.get(found[1])
             if usages is None:
-                usages = tuple([der_.split(item)[1] for item in der_.elements(_content(found[1], 0x30))])
+                usages = tuple([_content(item, 0x06) for item in der_.elements(_content(found[1], 0x30))])
             self.extended_key_usage = usages
             if not usages:
                 raise MalformedCertificate("its extendedKeyUsage is empty")
@@ -283,8 +284,12 @@ class CertificateFacts:
 
     def all_extensions_decode(self) -> bool:
         """Whether every extension that `cryptography` knows is what its standard says."""
-        if self.extensions.keys() <= _READ_HERE:
-            return not self._malformed
+        if self._well_formed is None and self._malformed:
+            self._well_formed = False
+        if self._well_formed is None:
+            others = self.extensions.keys() - _READ_HERE
+            if others <= FORMS.keys():
+                self._well_formed = all(has_its_form(kind, self.extensions[kind][1]) for kind in others)
         if self._well_formed is None:
             try:
                 _ = self.certificate.extensions
@@ -300,9 +305,14 @@ def general_names(content: bytes) -> tuple[GeneralName, ...]:
     place, end = 0, len(content)
     while place < end:
         tag = content[place]
-        start, place = _header(content, place)
-        if place > end or not tag & 0x80:
-            raise der_.DerError("a general name has no context tag")
+        length = content[place + 1]
+        if length < 0x80:  # nearly all; certificates with hundreds of names are common
+            start = place + 2
+            place = start + length
+        else:
+            start, place = _header(content, place)
+        if place > end or tag < 0x80:
+            raise der_.DerError("a general name has no context tag, or ends too late")
         names.append((tag & 0x1F, content[start:place]))
     return tuple(names)
 
@@ -380,17 +390,14 @@ def _split_extensions(data: bytes, place: int, end: int, found: dict[bytes, tupl
 
 
 def _basic_constraints(value: bytes) -> tuple[bool, int | None]:
+    items = der_.elements(_content(value, 0x30))
     ca, path_length = False, None
-    for item in der_.elements(_content(value, 0x30)):
-        content = der_.split(item)[1]
-        if item[0] == 0x01:
-            ca = content == b"\xff"
-        elif item[0] == 0x02:
-            path_length = int.from_bytes(content, "big", signed=True)
-            if path_length < 0:
-                raise MalformedCertificate("its path length is negative")
-        else:
-            raise MalformedCertificate("its basicConstraints have an unknown field")
+    if items and items[0][0] == 0x01:
+        ca = der_.split(items.pop(0))[1] == b"\xff"
+    if items and items[0][0] == 0x02:
+        path_length = int.from_bytes(der_.split(items.pop(0))[1], "big", signed=True)
+    if items or (path_length is not None and path_length < 0):
+        raise MalformedCertificate("its basicConstraints are not a boolean and a path length")
     return ca, path_length
 
 

@@ -17,7 +17,17 @@ from tlsocket.pki.names.comparison import is_within, normalized_der
 from tlsocket.pki.names.encoding import NameEncodingError
 from tlsocket.pki.trust.facts import CertificateFacts, GeneralName, MalformedCertificate, NameConstraints
 
-__all__ = ["MAXIMUM_COMPARISONS", "Violation", "constrained_names", "form_problem", "is_dns_name", "show", "violation"]
+__all__ = [
+    "MAXIMUM_COMPARISONS",
+    "Violation",
+    "are_dns_names",
+    "constrained_names",
+    "form_problem",
+    "is_dns_name",
+    "show",
+    "subject_values",
+    "violation",
+]
 
 MAXIMUM_COMPARISONS = 1 << 16
 """Names times constraints of one path; honest ones stay far below a thousand."""
@@ -178,6 +188,19 @@ def is_dns_name(text: str, *, wildcard: bool = False) -> bool:
     last = text.rpartition(".")[2]
     # What ends in a number is an address, of whatever form.
     return not last.isdigit() and last[:2] not in ("0x", "0X")
+
+
+# One host name to a line, at least two labels after a wildcard, and none that ends in a number.
+_LINE = rf"(?:\*\.(?=[^\n]*\.))?(?:{_LABEL}\.)*(?![0-9]+\n|0x){_LABEL}\n"
+_HOSTS = re.compile(rf"(?:{_LINE})*".encode(), re.IGNORECASE)
+
+
+def are_dns_names(names: list[bytes]) -> bool:
+    """Whether each is a host name or a wildcard above two labels: one answer for many, in one go."""
+    if max(map(len, names), default=0) > 253:
+        return False
+    lines = b"".join([name + b"\n" for name in names])
+    return lines.count(b"\n") == len(names) and _HOSTS.fullmatch(lines) is not None
 
 
 def form_problem(constraints: NameConstraints) -> str:

@@ -341,7 +341,9 @@ def _alternative_names(facts: CertificateFacts, profile: Profile, purpose: Purpo
         names = facts.alternative_names()
     except MalformedCertificate as error:
         return f"cannot be used: {error}"
-    for form, value in names:
+    hosts = [value for form, value in names if form == nc.DNS]
+    others = names if not nc.are_dns_names(hosts) else [name for name in names if name[0] != nc.DNS]
+    for form, value in others:
         if not _is_valid_name(form, value):
             return f"has an alternative name that is not a valid one: {nc.show((form, value))}"
     return ""
