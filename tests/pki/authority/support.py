@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -104,6 +105,10 @@ def write_pem(path: Path, *certificates: x509.Certificate) -> Path:
 def run(*command: str | Path, status: int = 0, cwd: Path | None = None) -> str:
     """The output of a program that must end with `status`."""
     arguments: Sequence[str] = [str(part) for part in command]
-    done = subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=False, cwd=cwd)
+    # Coverage is not measured in there: it imports modules of its own, and writes where another user may not.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+    done = subprocess.run(
+        arguments, capture_output=True, text=True, timeout=60, check=False, cwd=cwd, env=environment
+    )
     assert done.returncode == status, f"{arguments}\n{done.stdout}\n{done.stderr}"
     return done.stdout + done.stderr
