@@ -111,6 +111,7 @@ class Reason(enum.Enum):
     NO_UNCOMPRESSED_POINTS = "the peer's ec_point_formats lack the uncompressed format"
     CURVE_NOT_NAMED = "the server's key exchange is not for a named curve"
     CERTIFICATE_DOES_NOT_FIT_SUITE = "the server's certificate is not of the kind that its cipher suite names"
+    CERTIFICATE_CURVE_NOT_OFFERED = "the server's certificate is for a curve that was not offered"
     GROUP_NOT_OFFERED = "a key share is for a group that was not offered"
     GROUP_CHANGED = "the key share is not for the group that the HelloRetryRequest named"
     KEY_SHARE_NOT_OFFERED = "the server's key share is for a group we sent no share for"

@@ -91,6 +91,14 @@ def test_without_supported_versions_any_higher_number_means_tls12(legacy_version
     assert [event for event in link.server_events if isinstance(event, events.ServerHelloSent)]
 
 
+def test_hybrid_groups_are_offered_with_tls13_only() -> None:
+    link = Link(client_config(**OLD, groups=(0x11EC, 0x001D, 0x0017)), server_config()).connect()
+    offers = [event.groups for event in link.server_events if isinstance(event, events.ClientHelloReceived)]
+    assert offers == [(0x001D, 0x0017)]
+    with pytest.raises(ApiMisuse, match="TLS 1.3"):
+        Link(client_config(**OLD, groups=(0x11EC,))).connect()
+
+
 def test_the_sentinel_is_written_only_by_a_server_that_could_do_more() -> None:
     for server, expected in (({}, True), (OLD, False)):
         link = Link(client_config(**OLD), server_config(**server))

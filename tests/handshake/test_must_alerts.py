@@ -236,6 +236,9 @@ CASES = [
     Case("4.2.4", "another selected_version in ServerHello: illegal_parameter", C,
          {T.SERVER_HELLO: only_hello(extended(supported_version=0x0305))},
          A.ILLEGAL_PARAMETER, Reason.VERSION_CHANGED, server=HRR_SERVER),
+    Case("4.2.4", "no selected_version in ServerHello: illegal_parameter", C,
+         {T.SERVER_HELLO: only_hello(extended(supported_version=None))},
+         A.ILLEGAL_PARAMETER, Reason.VERSION_CHANGED, server=HRR_SERVER),
     # Section 4.3
     Case("4.3", "data left over in extension_data: decode_error", S,
          {T.CLIENT_HELLO: extended(supported_versions=None, unknown=((43, b"\x02\x03\x04\x00"),))},

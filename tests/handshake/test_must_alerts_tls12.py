@@ -207,6 +207,11 @@ CASES = [
     Case("7507 3", "a needless fallback: inappropriate_fallback", S,
          {T.CLIENT_HELLO: lambda m: replace(m, cipher_suites=(*m.cipher_suites, 0x5600)).encode()},
          A.INAPPROPRIATE_FALLBACK, Reason.INAPPROPRIATE_FALLBACK),
+    Case("7507 3", "a needless fallback to a version that we do not speak: inappropriate_fallback", S,
+         {T.CLIENT_HELLO: lambda m: replace(m, legacy_version=0x0302, cipher_suites=(*m.cipher_suites, 0x5600)).encode()},
+         A.INAPPROPRIATE_FALLBACK, Reason.INAPPROPRIATE_FALLBACK),
+    Case("5246 7.4.1.2", "a part of a message behind the ClientHello: unexpected_message", S,
+         {T.CLIENT_HELLO: lambda m: [m.encode(), b"\x10\0"]}, A.UNEXPECTED_MESSAGE, Reason.KEY_CHANGE_NOT_ALIGNED),
     Case("7627 5.2", "no extended main secret where it is demanded: handshake_failure", S,
          {T.CLIENT_HELLO: extended(extended_main_secret=False)}, A.HANDSHAKE_FAILURE, Reason.NO_EXTENDED_MAIN_SECRET,
          server={"require_extended_main_secret": True}),
@@ -267,6 +272,17 @@ def test_receiver_fails_with_the_reason_and_sender_gets_the_alert(case: Case) ->
     assert (other.level, other.description) == (2, case.alert)
     receiver = link.client if case.receiver is C else link.server
     assert not receiver.handshake_complete
+
+
+def test_a_certificate_on_a_curve_that_was_not_offered() -> None:
+    """RFC 8422 section 5.3, from a server that did not heed the client's supported_groups."""
+    link = Link(client_config(**OLD, groups=(G.X25519,)), server_config())
+    tamper(link.client, {T.CLIENT_HELLO: extended(supported_groups=(G.X25519, G.SECP256R1))})
+    link.run()
+    assert isinstance(link.client_error, TLSError)
+    assert link.client_error.reason is Reason.CERTIFICATE_CURVE_NOT_OFFERED
+    assert isinstance(link.server_error, AlertReceived)
+    assert link.server_error.description == A.ILLEGAL_PARAMETER
 
 
 def test_the_client_of_a_wrong_session_id_echo() -> None:

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from tlsocket.config import ClientConfig
-from tlsocket.crypto.groups import KeyShare, default_share_groups, generate
+from tlsocket.crypto.groups import HYBRID_GROUPS, KeyShare, default_share_groups, generate
 from tlsocket.crypto.randomness import random_bytes
+from tlsocket.errors import ApiMisuse
 from tlsocket.extensions import ClientHelloExtensions, KeyShareEntry
 from tlsocket.handshake.negotiation import remember
 from tlsocket.messages import ClientHello
@@ -77,7 +78,7 @@ def _template(config: ClientConfig, server_name: str | None) -> Template:
             renegotiation_info=b"" if tls12 else None,
             ec_point_formats=bytes((ECPointFormat.UNCOMPRESSED,)) if tls12 else None,
             supported_versions=config.versions if tls13 else None,
-            supported_groups=config.groups,
+            supported_groups=config.groups if tls13 else _without_hybrids(config.groups),
             signature_algorithms=config.signature_schemes,
             signature_algorithms_cert=config.signature_schemes_cert,
             key_share=entries if tls13 else None,
@@ -99,6 +100,14 @@ def _template(config: ClientConfig, server_name: str | None) -> Template:
     # Behind header, version, random, session id, suites and compression methods, each vector with its length.
     extensions_at = 38 + 1 + len(hello.legacy_session_id) + 2 + 2 * len(hello.cipher_suites) + 2
     return Template(hello, encoded, groups, tuple(places), frozenset(hello.extensions.present), extensions_at)
+
+
+def _without_hybrids(groups: tuple[int, ...]) -> tuple[int, ...]:
+    """Those that may be offered where TLS 1.2 is all that is: hybrids are for TLS 1.3 (RFC 8422 section 5.1.1)."""
+    kept = tuple([group for group in groups if group not in HYBRID_GROUPS])
+    if not kept:
+        raise ApiMisuse(detail="all groups that are enabled are for TLS 1.3, which is not")
+    return kept
 
 
 def _cipher_suites(config: ClientConfig, *, tls12: bool, tls13: bool) -> tuple[int, ...]:

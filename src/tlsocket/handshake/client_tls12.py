@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from tlsocket import record
 from tlsocket.config import ClientConfig, Credential, DecisionKind, Role
+from tlsocket.crypto.certificates import curve_of
 from tlsocket.crypto.groups import respond
 from tlsocket.crypto.suites import TLS12_SUITES, CertificateKind
 from tlsocket.errors import InternalError, PeerIncompatible, PeerMisbehaved, Reason
@@ -184,6 +185,10 @@ def _on_server_key_exchange(hs: Tls12ClientHandshake, message: ServerKeyExchange
     if group not in hs.config.groups or group not in TLS12_GROUPS:
         raise PeerMisbehaved(Reason.GROUP_NOT_OFFERED, describe(NamedGroup, group))
     hs.peer = verify_key_exchange(hs, message)
+    # RFC 8422 section 5.3: our groups limit the curve of an ECDSA certificate too.
+    curve = curve_of(hs.peer.certificate.public_key)
+    if curve not in (None, *hs.config.groups):
+        raise PeerMisbehaved(Reason.CERTIFICATE_CURVE_NOT_OFFERED, describe(NamedGroup, curve))
     hs.group = group
     hs.point = message.point
     hs.transcript.add(raw)

@@ -207,7 +207,7 @@ def _send_client_hello(hs: ClientHandshake) -> State:
                 server_name=offer.extensions.server_name,
                 versions=hs.config.versions,
                 cipher_suites=offer.cipher_suites,
-                groups=hs.config.groups,
+                groups=offer.extensions.supported_groups or (),
                 key_share_groups=tuple(hs.shares),
                 alpn=hs.config.alpn_protocols,
                 pre_shared_keys=len(hs.offers),
@@ -264,6 +264,8 @@ def _check_hello(hs: ClientHandshake, message: ServerHello | HelloRetryRequest) 
     """What RFC 9846 sections 4.2.3 and 4.2.4 demand of both, the version first (section 4.3.1)."""
     version = message.extensions.supported_version
     if version is None:
+        if hs.retry is not None and isinstance(message, ServerHello):
+            raise PeerMisbehaved(Reason.VERSION_CHANGED, "a ServerHello without supported_versions")
         if isinstance(message, ServerHello) and message.random[-8:] in (DOWNGRADE_TO_TLS_1_2, DOWNGRADE_TO_TLS_1_1):
             raise PeerMisbehaved(Reason.DOWNGRADE_DETECTED)
         if isinstance(message, HelloRetryRequest):

@@ -133,6 +133,8 @@ class ServerHandshake(Handshake[ServerConfig]):
 
 
 def _on_client_hello(hs: ServerHandshake, message: ClientHello, raw: bytes) -> State:
+    # RFC 9846 section 5.1: a ClientHello ends its record. What follows answers what we are about to send.
+    hs.reader.demand_record_boundary()
     # A second ClientHello keeps the version that the HelloRetryRequest named.
     only = None if hs.retried_hello is None else ProtocolVersion.TLS_1_3
     if select_version(hs.config, message, only) != ProtocolVersion.TLS_1_3:
@@ -411,8 +413,6 @@ def _select_credential(
 
 
 def _send_hello_retry_request(hs: ServerHandshake, hello: ClientHello, choice: Choice) -> State:
-    # RFC 9846 section 5.1: a ClientHello ends its record. What follows answers what we are about to send.
-    hs.reader.demand_record_boundary()
     if hs.config.use_cookie:
         hs.cookie = random_bytes(32)
     group = choice.group if choice.share is None else None
