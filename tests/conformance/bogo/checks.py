@@ -92,7 +92,10 @@ def check_end(conn: Connection, settings: Settings, seen: list[events.Event]) ->
     negotiated = conn.negotiated
     if settings.server or negotiated is None or negotiated.version != ProtocolVersion.TLS_1_3:
         return
-    if not getattr(conn.config, "resumption", False):
-        return
     wanted = not settings.expect_no_session and not settings.shim_shuts_down
     _demand("got a ticket", bool(tickets_of(seen)), wanted)
+
+
+def check_resumption(resumed: bool, settings: Settings, *, is_first: bool) -> None:
+    """Every connection but the first resumes, unless the test says that it must not."""
+    _demand("resumed", resumed, not is_first and not settings.expect_session_miss)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from tlsocket.crypto.groups import SUPPORTED_GROUPS
 from tlsocket.crypto.signatures import DEFAULT_SIGNATURE_SCHEMES, LocalSigner
 from tlsocket.crypto.suites import TLS12_SUITES
 from tlsocket.errors import ApplicationRefusal, CertificateReason, CertificateRejected
+from tlsocket.handshake.tickets import TicketKeys
 from tlsocket.pki.keys import load_private_key
 from tlsocket.registry.alerts import AlertDescription
 from tlsocket.registry.versions import ProtocolVersion
@@ -85,6 +87,14 @@ def verdict(settings: Settings, certificates: Sequence[bytes]) -> VerifiedPath:
 class _Verifier:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        # What a verdict hangs on, so that the sessions of one connection are good for the next.
+        self.policy_id = repr((settings.verify_fail, settings.use_async, settings.use_custom_verify_callback)).encode()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Verifier) and other.policy_id == self.policy_id
+
+    def __hash__(self) -> int:
+        return hash(self.policy_id)
 
     def verify(
         self, certificates: Sequence[bytes], *, server_name: str | None, role_of_peer: Role, now: float
@@ -132,8 +142,25 @@ def _groups(codes: Sequence[int]) -> tuple[int, ...]:
     return tuple(codes)
 
 
-def config_for(settings: Settings, key_log: Callable[[str], None] | None = None) -> ClientConfig | ServerConfig:
-    """The configuration of one connection. Raises Unimplemented."""
+def config_for(
+    settings: Settings,
+    key_log: Callable[[str], None] | None = None,
+    previous: ClientConfig | ServerConfig | None = None,
+) -> ClientConfig | ServerConfig:
+    """The configuration of one connection, the previous one's where nothing differs. Raises Unimplemented."""
+    made = _config_for(settings, key_log)
+    if type(previous) is type(made) and all(
+        getattr(made, f.name) == getattr(previous, f.name) for f in fields(made) if f.init
+    ):
+        return previous
+    return made
+
+
+# One for all connections of a test, as one context of BoringSSL's has them.
+_TICKET_KEYS = TicketKeys()
+
+
+def _config_for(settings: Settings, key_log: Callable[[str], None] | None) -> ClientConfig | ServerConfig:
     verifies = settings.verify_peer or settings.require_any_client_certificate
     common: dict[str, Any] = {
         **_versions(settings),
@@ -182,6 +209,8 @@ def _of_server(settings: Settings) -> dict[str, Any]:
     elif settings.select_alpn and not settings.decline_alpn:
         protocols = (settings.select_alpn,)
     return {
+        "ticket_store": None if settings.no_ticket else _TICKET_KEYS,
+        "send_tickets": 0 if settings.no_ticket else 2,
         "client_authentication": authentication,
         "alpn_protocols": protocols,
         "prefer_server_order": settings.server_preference or bool(settings.cipher),

@@ -119,12 +119,16 @@ class Settings:
     expect_selected_credential: int | None = None
     expect_no_session: bool = False
     expect_session_miss: bool = False
+    # Sessions
+    no_ticket: bool = False
 
 
 _RENAMED = {"async": "use_async"}
 _IGNORED = {
     # The runner asks for one suite with AES instructions and for another without; there are some here.
     "expect-cipher-no-aes": 1,
+    # That the peer was verified: a connection of ours that is complete says so by being it.
+    "expect-verify-result": 0,
 }
 """Flag to the number of its arguments."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from tests.conformance.bogo.checks import Mismatch, check_end, check_handshake
+from tests.conformance.bogo.checks import Mismatch, check_end, check_handshake, check_resumption
 from tests.conformance.bogo.configs import Unimplemented, config_for
 from tests.conformance.bogo.drivers import Driver, SocketDriver, StepwiseDriver, TransportFailure, connect
 from tests.conformance.bogo.flags import UNIMPLEMENTED, Settings, UnknownFlag, parse
@@ -29,8 +29,9 @@ def main(arguments: Sequence[str]) -> int:
     """Play the test that `arguments` describe; returns the exit status."""
     try:
         initial, resume = parse(arguments)
+        conn: Connection | None = None
         for number in range(initial.resume_count + 1):
-            status = play(resume if number else initial)
+            status, conn = play(resume if number else initial, conn)
             if status:
                 return status
     except (UnknownFlag, Unimplemented) as error:
@@ -39,18 +40,25 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def play(settings: Settings) -> int:
-    """One connection."""
-    if settings.resume_count:
-        raise Unimplemented("resumption")
+def play(settings: Settings, previous: Connection | None) -> tuple[int, Connection]:
+    """One connection, which resumes the previous one's session; its exit status, and itself."""
     secrets: list[str] = []
-    config = config_for(settings, secrets.append if settings.export_traffic_secrets else None)
+    key_log = secrets.append if settings.export_traffic_secrets else None
+    config = config_for(settings, key_log, None if previous is None else previous.config)
     seen: list[events.Event] = []
     conn = Connection(config, server_name=settings.host_name or None, on_event=seen.append)
+    if previous is not None and previous.tickets and not settings.server:
+        conn.use_session(previous.tickets[-1])
     sock = connect(settings)
     driver: Driver = (StepwiseDriver if settings.use_async else SocketDriver)(conn, sock, settings)
     try:
-        return _exchange(driver, settings, seen, secrets)
+        status = _exchange(driver, settings, seen, secrets)
+        if not status and conn.negotiated is not None:
+            check_resumption(conn.negotiated.resumed, settings, is_first=previous is None)
+        return status, conn
+    except Mismatch as error:
+        print(f"Mismatch: {error}", file=sys.stderr)
+        return 1, conn
     finally:
         driver.finish()
         sock.close()
