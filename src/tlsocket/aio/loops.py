@@ -1,8 +1,8 @@
 """Our transport for programs that call the loop's own methods: aiohttp, uvicorn, asyncpg and all others.
 
-A loop with `LoopMixin`, or one that `enable` was called for, makes TLS connections by our transport wherever the context
-that it is given is ours; a context of `ssl`, and no TLS, is the loop's own business as before. Nothing of asyncio is
-replaced for anybody else.
+A loop with `LoopMixin`, or one that `enable` was called for, makes TLS connections by our transport wherever the
+context that it is given is ours; a context of `ssl`, and no TLS, is the loop's own business as before. Nothing of
+asyncio is replaced for anybody else.
 """
 
 from __future__ import annotations
@@ -65,7 +65,9 @@ class LoopMixin:
             raise ValueError("you have to pass server_hostname when using ssl")
         return await connect_over(partial(plain, path=path, **options), protocol_factory, ssl, name, *times)
 
-    async def connect_accepted_socket(self, protocol_factory: Any, sock: Any, *, ssl: Any = None, **options: Any) -> Any:
+    async def connect_accepted_socket(
+        self, protocol_factory: Any, sock: Any, *, ssl: Any = None, **options: Any
+    ) -> Any:
         """`loop.connect_accepted_socket`."""
         plain = self._plain("connect_accepted_socket")
         if not _is_ours(ssl):

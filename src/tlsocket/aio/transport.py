@@ -44,7 +44,7 @@ class TLSTransport(_FlowControlMixin, asyncio.Transport):
                  "_tls", "_writer", "eof_written", "__weakref__")  # fmt: skip
 
     _start_tls_compatible = True
-    _sendfile_compatible = constants._SendfileMode.FALLBACK  # type: ignore[attr-defined]
+    _sendfile_compatible = constants._SendfileMode.FALLBACK
 
     def __init__(self, loop: asyncio.AbstractEventLoop, tls: TLSProtocol) -> None:
         super().__init__(None, loop)
@@ -212,7 +212,7 @@ class TLSTransport(_FlowControlMixin, asyncio.Transport):
         return not self._backlog and not self._blocked
 
     def flush(self) -> None:
-        """Send what the connection itself has to say, unless the kernel takes nothing: then it goes before what follows.
+        """Send what the connection itself has to say; while the kernel takes nothing it waits, and goes first.
 
         Nothing piles up behind a peer that asks for answers and does not read them.
         """
