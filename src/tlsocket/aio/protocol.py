@@ -388,7 +388,8 @@ class TLSProtocol(asyncio.BufferedProtocol):
             # What still comes is not for the application, but the peer's close_notify is behind it.
             self._paused = False
             self.loop.call_soon(self._go_on_reading)
-        self.written()
+        if self.transport.all_handed_on:
+            self.written()
 
     def written(self) -> None:
         """Everything was handed to the plain transport: close our direction where that was asked for."""
