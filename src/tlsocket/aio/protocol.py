@@ -54,6 +54,10 @@ class State(IntEnum):
     LOST = 3
 
 
+# Looked up for every message: a member of an enumeration costs more than a name.
+_HANDSHAKE, _OPEN, _CLOSING, _LOST = State
+
+
 class TransportObject(SSLObject):
     """What `get_extra_info("ssl_object")` returns: it answers every question, but the bytes are the transport's."""
 
@@ -113,7 +117,7 @@ class TLSProtocol(asyncio.BufferedProtocol):
             context=context,
         )
         self.conn = self.object._conn
-        self.state = State.HANDSHAKE
+        self.state: State = _HANDSHAKE
         self._waiter = waiter
         self._made = not call_connection_made
         self._handshake_timeout = HANDSHAKE_TIMEOUT if handshake_timeout is None else handshake_timeout
@@ -171,7 +175,7 @@ class TLSProtocol(asyncio.BufferedProtocol):
         stop = len(self._rest) + nbytes
         self._rest = b""
         try:
-            if self.state == State.HANDSHAKE:
+            if self.state is _HANDSHAKE:
                 self._handshake(buffer[:stop])
             else:
                 self._open(buffer, stop)
@@ -182,14 +186,14 @@ class TLSProtocol(asyncio.BufferedProtocol):
 
     def eof_received(self) -> bool:
         """The plain connection ended; without the peer's close_notify that is truncation (design law 4)."""
-        if self.state == State.HANDSHAKE:
+        if self.state is _HANDSHAKE:
             self._fail(ConnectionResetError("the peer closed the connection during the handshake"))
-        elif self.state == State.OPEN and not self._peer_closed:
+        elif self.state is _OPEN and not self._peer_closed:
             if self.context._ignores_unexpected_eof:
                 self._ended()
             else:
                 self._fail(translate(self.conn.on_failure(Truncated())))
-        elif self.state != State.OPEN:
+        elif self.state is not _OPEN:
             return False
         return True
 
@@ -200,8 +204,8 @@ class TLSProtocol(asyncio.BufferedProtocol):
             self._timer = None
         if self._error is not None:
             exc = self._error
-        shaking = self.state == State.HANDSHAKE
-        self.state = State.LOST
+        shaking = self.state is _HANDSHAKE
+        self.state = _LOST
         self._rest = b""
         self.transport.detach()
         self.conn.discard()
@@ -244,7 +248,7 @@ class TLSProtocol(asyncio.BufferedProtocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self.state = State.OPEN
+        self.state = _OPEN
         self.transport.ready()
         if not self._made:
             self._made = True
@@ -254,7 +258,7 @@ class TLSProtocol(asyncio.BufferedProtocol):
             self._open(memoryview(rest), len(rest))
 
     def _handshake_took_too_long(self) -> None:
-        if self.state == State.HANDSHAKE:
+        if self.state is _HANDSHAKE:
             text = f"SSL handshake is taking longer than {self._handshake_timeout} seconds: aborting the connection"
             self._timer = None
             self.abort(ConnectionAbortedError(text))
@@ -272,7 +276,7 @@ class TLSProtocol(asyncio.BufferedProtocol):
 
     def pause(self) -> None:
         """No more data for the application."""
-        if self.state == State.OPEN and not self._paused:
+        if self.state is _OPEN and not self._paused:
             self._paused = True
             self._raw.pause_reading()
 
@@ -285,15 +289,15 @@ class TLSProtocol(asyncio.BufferedProtocol):
     @property
     def reading(self) -> bool:
         """Whether the application gets data."""
-        return self.state == State.OPEN and not self._paused
+        return self.state is _OPEN and not self._paused
 
     def _go_on_reading(self) -> None:
-        if self._paused or self.state not in (State.OPEN, State.CLOSING):
+        if self._paused or self.state not in (_OPEN, _CLOSING):
             return
         rest, self._rest = self._rest, b""
         if rest or self.conn.reader.pending():
             self._open(memoryview(rest), len(rest))
-        if not self._paused and self.state in (State.OPEN, State.CLOSING) and not self._raw.is_closing():
+        if not self._paused and self.state in (_OPEN, _CLOSING) and not self._raw.is_closing():
             self._raw.resume_reading()
 
     def _open(self, source: memoryview, stop: int) -> None:
@@ -314,7 +318,7 @@ class TLSProtocol(asyncio.BufferedProtocol):
                 self._fail(translate(error))
                 return
             start += consumed
-            if data and self.state == State.OPEN:
+            if data and self.state is _OPEN:
                 self.protocol.data_received(data)
             if outcome == WANT_READ:
                 break
@@ -326,7 +330,7 @@ class TLSProtocol(asyncio.BufferedProtocol):
                     return
             elif outcome != HAVE_DATA:
                 return
-        if self.state == State.LOST:
+        if self.state is _LOST:
             return
         if start < stop:
             self._rest = bytes(source[start:stop])
@@ -336,7 +340,7 @@ class TLSProtocol(asyncio.BufferedProtocol):
     def _open_into_buffer(self, source: memoryview) -> tuple[int, int]:
         """The same straight into the memory of a `BufferedProtocol`: what was consumed, and the outcome."""
         conn = self.conn
-        if self.state != State.OPEN:
+        if self.state is not _OPEN:
             consumed, _, outcome = conn.reader.open_bytes(source, 0, len(source), conn)
             return consumed, outcome
         try:
@@ -369,20 +373,20 @@ class TLSProtocol(asyncio.BufferedProtocol):
     def _ended(self) -> None:
         """The peer's close_notify."""
         self._peer_closed = True
-        if self.state == State.CLOSING:
+        if self.state is _CLOSING:
             self._close_when_written()
-        elif self.state == State.OPEN:
+        elif self.state is _OPEN:
             keep_open = self.protocol.eof_received()
             if not keep_open or self.conn.writer.close_notify_queued:
                 self.transport.close()
 
     def start_shutdown(self) -> None:
         """`close` was called: write everything and close_notify, wait for the peer's, close."""
-        if self.state != State.OPEN:
-            if self.state == State.HANDSHAKE:
+        if self.state is not _OPEN:
+            if self.state is _HANDSHAKE:
                 self.abort(None)
             return
-        self.state = State.CLOSING
+        self.state = _CLOSING
         self._timer = self.loop.call_later(self._shutdown_timeout, self._shutdown_took_too_long)
         if self._paused:
             # What still comes is not for the application, but the peer's close_notify is behind it.
@@ -393,10 +397,10 @@ class TLSProtocol(asyncio.BufferedProtocol):
 
     def written(self) -> None:
         """Everything was handed to the plain transport: close our direction where that was asked for."""
-        if self.state == State.CLOSING or self.transport.eof_written:
+        if self.state is _CLOSING or self.transport.eof_written:
             self.conn.close()
             self.transport.flush()
-            if self.state == State.CLOSING:
+            if self.state is _CLOSING:
                 self._close_when_written()
             elif self._peer_closed:
                 self.transport.close()
@@ -407,15 +411,15 @@ class TLSProtocol(asyncio.BufferedProtocol):
 
     def _shutdown_took_too_long(self) -> None:
         self._timer = None
-        if self.state != State.LOST:
+        if self.state is not _LOST:
             self.abort(TimeoutError("SSL shutdown timed out") if self._error is None else self._error)
 
     def abort(self, error: BaseException | None) -> None:
         """Close at once, sending nothing."""
         if self._error is None:
             self._error = error
-        if self.state != State.HANDSHAKE:
-            self.state = State.LOST
+        if self.state is not _HANDSHAKE:
+            self.state = _LOST
         self.transport.forget()
         if self._raw is not None:
             self._raw.abort()

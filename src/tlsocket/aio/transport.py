@@ -330,7 +330,8 @@ def _socket_of(raw: Any) -> Any:
     module = type(raw).__module__
     sock = raw.get_extra_info("socket")
     if sock is not None and module == "asyncio.selector_events":
-        return sock
+        # Behind asyncio's view of the socket: asked for its descriptor at every write.
+        return getattr(sock, "_sock", sock)
     if sock is not None and module == "uvloop.loop" and type(raw).__name__ in ("TCPTransport", "UnixTransport"):
         return _Descriptor(raw, sock.fileno())
     return raw
