@@ -82,3 +82,11 @@ def test_a_comparison_ends_in_time_with_each_run_once(monkeypatch: pytest.Monkey
     monkeypatch.setattr(comparison, "_process", lambda *arguments: {"us client": 1.0, "us server": 1.0})
     (result,) = compare(selected(["mutual"]), rounds=9)
     assert result.values["us client"] == {"ssl": [1.0], "tlsocket": [1.0]}
+
+
+@pytest.mark.parametrize(("module", "rival"), [("OpenSSL", "pyOpenSSL"), ("rtls", "rtls")])
+def test_a_rival_takes_part_in_handshakes_where_it_is_installed(module: str, rival: str) -> None:
+    pytest.importorskip(module)
+    (result,) = compare(selected(["handshake"]), rounds=1, options=SMALL)
+    assert not result.errors
+    assert rival in result.rivals()

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from tlsocket._version import __version__
+from tlsocket.bench.pyopenssl import CONFIGURATION
 from tlsocket.bench.setting import SUITE, certificates
 from tlsocket.crypto.library import openssl_version_text
 
@@ -149,8 +150,8 @@ def rivals(work: Work) -> tuple[str, ...]:
     if work.loops:
         names += [name for name in ("aiofastnet", "uvloop") if _installed(name)]
         names += ["tlsocket on uvloop"] if _installed("uvloop") else []
-    if work.objects and _installed("rtls"):
-        names.append("rtls")
+    if work.objects:
+        names += [name for name, module in (("pyOpenSSL", "OpenSSL"), ("rtls", "rtls")) if _installed(module)]
     return tuple(names)
 
 
@@ -223,8 +224,15 @@ def _process(scenario: str, library: str, options: dict[str, Any]) -> dict[str, 
         name, chosen["loop"] = "stdlib", library
     elif library == "tlsocket on uvloop":
         name, chosen["loop"] = "tlsocket", "uvloop"
+    environment = dict(os.environ)
+    if library == "pyOpenSSL":
+        configuration = Path(certificates()["root"]).with_name("openssl.cnf")
+        configuration.write_text(CONFIGURATION, encoding="ascii")
+        environment["OPENSSL_CONF"] = str(configuration)
     command = [sys.executable, "-m", "tlsocket.bench.worker", scenario, name, json.dumps(chosen)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=PROCESS_SECONDS, check=False)
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=PROCESS_SECONDS, check=False
+    )
     if done.returncode != 0:
         last = done.stderr.strip().splitlines()[-1:] or ["no reason given"]
         raise OSError(f"measuring {library} failed ({scenario}): {last[0]}")

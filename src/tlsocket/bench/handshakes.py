@@ -15,7 +15,12 @@ __all__ = ["connect", "run", "step"]
 
 def run(library: str, count: int = 400, mutual: bool = False, default_groups: bool = False) -> dict[str, float]:
     """Median microseconds of the client and of the server, over `count` handshakes after a warm-up."""
-    server, client = contexts(library, mutual=mutual, default_groups=default_groups)
+    if library == "pyOpenSSL":
+        from tlsocket.bench import pyopenssl
+
+        server, client = pyopenssl.contexts()
+    else:
+        server, client = contexts(library, mutual=mutual, default_groups=default_groups)
     for _ in range(20):
         _handshake(library, server, client)
     gc.collect()
