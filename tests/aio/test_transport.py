@@ -176,6 +176,43 @@ def test_pausing_while_data_comes_delivers_the_rest_later(run: Run, contexts: Co
     run(main())
 
 
+@pairs
+def test_tls_1_2_works_too(run: Run, contexts: Contexts, server: str, client: str) -> None:
+    async def main() -> None:
+        end = Noting()
+        context = contexts.client(client)
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        async with serving(server, lambda: end, contexts.server(server)) as port:
+            transport, protocol = await connect(client, Noting, port, context)
+            assert transport.get_extra_info("ssl_object").version() == "TLSv1.2"
+            await end.made
+            data = random.Random(3).randbytes(700_000)
+            transport.write(data)
+            end.transport.write(data)
+            assert await end.until(len(data)) == data
+            assert await protocol.until(len(data)) == data
+            transport.close()
+            assert await end.lost is None
+
+    run(main())
+
+
+def test_small_and_large_buffers_keep_their_order(run: Run, contexts: Contexts) -> None:
+    async def main() -> None:
+        end = Noting()
+        async with serving("tlsocket", lambda: end, contexts.server()) as port:
+            transport, _ = await connect("tlsocket", Noting, port, contexts.client())
+            numbers = random.Random(5)
+            buffers = [numbers.randbytes(numbers.choice([0, 1, 700, 16000, 16384, 90_000])) for _ in range(200)]
+            transport.writelines(buffers)
+            transport.writelines([])
+            expected = b"".join(buffers)
+            assert await end.until(len(expected)) == expected
+            transport.abort()
+
+    run(main())
+
+
 def test_an_idle_connection_holds_no_record_buffer(run: Run, contexts: Contexts) -> None:
     async def main() -> None:
         end = Noting()

@@ -169,16 +169,18 @@ class TLSTransport(_FlowControlMixin, asyncio.Transport):
         joined: list[bytes | bytearray | memoryview] = []
         size = 0
         for data in list_of_data:
-            if len(data) < SMALL and size < BATCH:
+            if len(data) < SMALL:
                 joined.append(data)
                 size += len(data)
-                continue
-            joined.append(data) if len(data) < SMALL else None
-            self.write(b"".join(joined))
-            joined, size = [], 0
+                if size < BATCH:
+                    continue
+            if joined:
+                self.write(b"".join(joined))
+                joined, size = [], 0
             if len(data) >= SMALL:
                 self.write(data)
-        self.write(b"".join(joined))
+        if joined:
+            self.write(b"".join(joined))
 
     # What `TLSProtocol` calls
 

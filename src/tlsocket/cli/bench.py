@@ -21,6 +21,11 @@ from tlsocket.cli.output import DONE, REFUSED, USAGE, CommandError, common, cons
 __all__ = ["bench"]
 
 PICTURES = (".svg", ".png")
+UNEQUAL = {
+    "pyOpenSSL": "its client checks no host name here, and its server sends tickets",
+    "rtls": "its server sends tickets, and its client resumes by itself where it can",
+}
+"""Where a rival's work is not quite the same."""
 
 
 class WrongUse(CommandError):
@@ -113,6 +118,8 @@ def show(out: Console, results: list[Measured]) -> None:
     for result in results:
         for library, error in result.errors.items():
             out.print(f"{library} did not take part in {result.work.title}: {error}")
+    for name in sorted({name for result in results for name in result.rivals()} & UNEQUAL.keys()):
+        out.print(f"{name}: {UNEQUAL[name]}.")
     if losses:
         out.print("Where tlsocket loses:")
         for loss in losses:
