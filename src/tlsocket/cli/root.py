@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import click
 
 from tlsocket._version import __version__
+from tlsocket.cli.bench import bench
 from tlsocket.cli.ca import ca
 from tlsocket.cli.connect import connect
 from tlsocket.cli.demo import demo
@@ -35,7 +36,7 @@ def tlsocket() -> None:
     """TLS for people: a demonstration, a server, and a client that says what it sees."""
 
 
-commands: tuple[click.Command, ...] = (demo, serve, connect, store, request, ca, show, verify)
+commands: tuple[click.Command, ...] = (demo, serve, connect, store, request, ca, show, verify, bench)
 for command in commands:
     tlsocket.add_command(command)
 
