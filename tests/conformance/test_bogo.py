@@ -18,6 +18,7 @@ from tests.conformance.bogo.report import Report
 from tests.handshake.support import client_config, credential, server_config
 from tlsocket.connection import Connection
 from tlsocket.errors import Reason
+from tlsocket.handshake.tickets import TicketKeys
 from tlsocket.pki.keys import private_key_pem
 
 FOLDER = Path(__file__).parent / "bogo"
@@ -168,7 +169,7 @@ def test_shim_shakes_hands_and_echoes(
         arguments += ["-port", str(listener.getsockname()[1])]
         shim = subprocess.Popen([program, *arguments], env=environment, stderr=subprocess.PIPE)
         try:
-            conn = Connection(client_config() if server else server_config(), server_name="x" if server else None)
+            conn = Connection(client_config() if server else server_config(ticket_store=TicketKeys(), send_tickets=1), server_name="x" if server else None)
             assert peer(listener, conn) == bytes(255 - octet for octet in b"ping")
             assert shim.wait(WAIT) == 0, shim.stderr.read() if shim.stderr else b""
         finally:

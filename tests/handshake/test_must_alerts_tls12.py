@@ -208,7 +208,7 @@ CASES = [
          {T.CLIENT_HELLO: lambda m: replace(m, cipher_suites=(*m.cipher_suites, 0x5600)).encode()},
          A.INAPPROPRIATE_FALLBACK, Reason.INAPPROPRIATE_FALLBACK),
     Case("7507 3", "a needless fallback to a version that we do not speak: inappropriate_fallback", S,
-         {T.CLIENT_HELLO: lambda m: replace(m, legacy_version=0x0302, cipher_suites=(*m.cipher_suites, 0x5600)).encode()},
+         {T.CLIENT_HELLO: changed(legacy_version=0x0302, cipher_suites=(0xC02B, 0x5600))},
          A.INAPPROPRIATE_FALLBACK, Reason.INAPPROPRIATE_FALLBACK),
     Case("5246 7.4.1.2", "a part of a message behind the ClientHello: unexpected_message", S,
          {T.CLIENT_HELLO: lambda m: [m.encode(), b"\x10\0"]}, A.UNEXPECTED_MESSAGE, Reason.KEY_CHANGE_NOT_ALIGNED),

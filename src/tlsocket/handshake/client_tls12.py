@@ -187,7 +187,7 @@ def _on_server_key_exchange(hs: Tls12ClientHandshake, message: ServerKeyExchange
     hs.peer = verify_key_exchange(hs, message)
     # RFC 8422 section 5.3: our groups limit the curve of an ECDSA certificate too.
     curve = curve_of(hs.peer.certificate.public_key)
-    if curve not in (None, *hs.config.groups):
+    if curve is not None and curve not in hs.config.groups:
         raise PeerMisbehaved(Reason.CERTIFICATE_CURVE_NOT_OFFERED, describe(NamedGroup, curve))
     hs.group = group
     hs.point = message.point

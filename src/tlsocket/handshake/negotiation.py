@@ -114,10 +114,10 @@ def select_version(config: ServerConfig, hello: ClientHello, only: int | None = 
         return _TLS_1_3
     # Appendix E.2: without supported_versions TLS 1.2 is the highest that may be chosen, whatever the field says.
     offers_tls12 = hello.legacy_version >= _TLS_1_2 if offered is None else _TLS_1_2 in offered
-    if only is None and (highest > _TLS_1_2 or not offers_tls12):
-        # RFC 7507 section 3: whether or not we speak the version that the client fell back to.
-        if CipherSuiteCode.TLS_FALLBACK_SCSV in hello.cipher_suites:
-            raise PeerIncompatible(Reason.INAPPROPRIATE_FALLBACK)
+    # RFC 7507 section 3: whether or not we speak the version that the client fell back to.
+    fell_back = only is None and (highest > _TLS_1_2 or not offers_tls12)
+    if fell_back and CipherSuiteCode.TLS_FALLBACK_SCSV in hello.cipher_suites:
+        raise PeerIncompatible(Reason.INAPPROPRIATE_FALLBACK)
     if offers_tls12 and only is None and config.minimum_version == _TLS_1_2:
         return _TLS_1_2
     versions = (hello.legacy_version,) if offered is None else offered
