@@ -53,7 +53,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Register the writer of results when it is asked for."""
     path = config.getoption("--write-results")
-    if path:
+    if path and not hasattr(config, "workerinput"):  # one process of several sees all reports
         config.pluginmanager.register(ResultsWriter(Path(str(path))), "tlsocket-results")
 
 

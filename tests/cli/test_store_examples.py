@@ -54,7 +54,8 @@ def shell(text: str, box: Path) -> subprocess.CompletedProcess[str]:
         "XDG_DATA_HOME": str(box / "data"),
         "SSL_CERT_FILE": str(box / "root.pem"),
     }
-    environment.pop("TLSOCKET_PASSWORD_FILE", None)
+    for name in ("TLSOCKET_PASSWORD_FILE", "COLUMNS"):  # the second one, pytest's workers set
+        environment.pop(name, None)
     command = ["bash", "-e", "-c", text]
     return subprocess.run(
         command,

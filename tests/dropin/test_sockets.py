@@ -231,7 +231,7 @@ def wrap(module: Any, files: Files, **arguments: Any) -> Any:
         {"server_hostname": "a\0b"},
         {"server_hostname": 5},
     ],
-    ids=str,
+    ids=lambda arguments: ",".join(f"{key}={value!s:.12}" for key, value in arguments.items()),
 )
 def test_wrong_arguments_raise_what_ssl_raises(arguments: dict[str, Any], files: Files) -> None:
     ours, theirs = (failure(partial(wrap, module, files, **arguments)) for module in MODULES.values())

@@ -12,7 +12,15 @@ from collections.abc import Iterable
 from typing import Any
 
 from tlsocket import clock, events
-from tlsocket.config import ClientConfig, Credential, DecisionKind, Role, ServerConfig, VerifiedPath
+from tlsocket.config import (
+    ClientAuthentication,
+    ClientConfig,
+    Credential,
+    DecisionKind,
+    Role,
+    ServerConfig,
+    VerifiedPath,
+)
 from tlsocket.crypto import signatures
 from tlsocket.crypto.certificates import (
     certificate_public_key,
@@ -32,11 +40,18 @@ from tlsocket.errors import (
 from tlsocket.extensions import CertificateRequestExtensions
 from tlsocket.handshake.decisions import SignatureDecision, Suspended, VerdictDecision
 from tlsocket.handshake.machine import Handshake
-from tlsocket.handshake.proofs import AuthenticatedPeer, CertificateAccepted, FinishedValid, SignatureValid
-from tlsocket.handshake.states import State
+from tlsocket.handshake.proofs import (
+    AnonymousPeer,
+    AuthenticatedPeer,
+    CertificateAccepted,
+    FinishedValid,
+    SignatureValid,
+)
+from tlsocket.handshake.states import ServerState, State
 from tlsocket.key_schedule import TrafficSecret
 from tlsocket.messages import Certificate, CertificateEntry, CertificateRequest, CertificateVerify, Finished
 from tlsocket.registry import describe
+from tlsocket.registry.extension_types import ExtensionType
 from tlsocket.registry.signature_schemes import SignatureScheme
 
 __all__ = [
@@ -47,6 +62,7 @@ __all__ = [
     "certificate_request",
     "receive_certificate",
     "receive_certificate_list",
+    "receive_client_certificate",
     "request_signature",
     "verify_finished",
     "verify_signature",
@@ -67,6 +83,30 @@ _MD5_SIGNATURES = frozenset({"1.2.840.113549.1.1.4"})
 def receive_certificate(hs: Handshake[Any], message: Certificate, next_state: State) -> State | Suspended:
     """Check a non-empty Certificate message and have its list accepted (RFC 9846 section 4.5.1.3)."""
     return receive_certificate_list(hs, [entry.cert_data for entry in message.certificate_list], next_state)
+
+
+def receive_client_certificate(
+    hs: Handshake[Any], message: Certificate, raw: bytes, context: bytes, requirement: ClientAuthentication
+) -> State | Suspended:
+    """A client's Certificate, the empty one too, in answer to the request that bore `context`.
+
+    RFC 9846 sections 4.5.1 and 4.5.1.4, during the handshake and after it; a request of ours asks for no extension of
+    the client's certificates.
+    """
+    if message.certificate_request_context != context:
+        raise PeerMisbehaved(Reason.REQUEST_CONTEXT_MISMATCH)
+    for entry in message.certificate_list:
+        for extension in entry.extensions.present:
+            raise PeerMisbehaved(Reason.UNSOLICITED_EXTENSION, describe(ExtensionType, extension))
+    hs.transcript.add(raw)
+    if message.certificate_list:
+        return receive_certificate(hs, message, ServerState.WAIT_CV)
+    if hs.on_event is not None:
+        hs.on_event(events.CertificateReceived(()))
+    if requirement is ClientAuthentication.REQUIRED:
+        raise PeerMisbehaved(Reason.CERTIFICATE_REQUIRED)
+    hs.peer = AnonymousPeer()
+    return ServerState.WAIT_FINISHED
 
 
 def receive_certificate_list(hs: Handshake[Any], received: Iterable[bytes], next_state: State) -> State | Suspended:

@@ -13,12 +13,12 @@ from collections.abc import Callable
 from tlsocket.config import ClientAuthentication, ClientConfig, Credential, Role, ServerConfig
 from tlsocket.crypto.randomness import random_bytes
 from tlsocket.errors import InternalError, PeerMisbehaved, Reason
-from tlsocket.events import CertificateReceived, CertificateRequested, Event, FinishedSent
+from tlsocket.events import CertificateRequested, Event, FinishedSent
 from tlsocket.handshake.authentication import (
     add_certificate,
     add_certificate_verify,
     certificate_request,
-    receive_certificate,
+    receive_client_certificate,
     request_signature,
     verify_finished,
     verify_signature,
@@ -27,14 +27,12 @@ from tlsocket.handshake.credentials import choose_client_credential, credential_
 from tlsocket.handshake.decisions import SignatureDecision, Suspended
 from tlsocket.handshake.flight import Flight
 from tlsocket.handshake.machine import Handshake
-from tlsocket.handshake.proofs import AnonymousPeer, FinishedValid
+from tlsocket.handshake.proofs import FinishedValid
 from tlsocket.handshake.states import ClientState, ServerState, State
 from tlsocket.key_schedule import TrafficSecret
 from tlsocket.messages import Certificate, CertificateRequest, CertificateVerify, Finished
 from tlsocket.record import RecordReader, RecordWriter
-from tlsocket.registry import describe
 from tlsocket.registry.content_types import ContentType, HandshakeType
-from tlsocket.registry.extension_types import ExtensionType
 from tlsocket.transcript import Transcript
 
 __all__ = ["LateClientAuthentication", "LateServerAuthentication"]
@@ -83,20 +81,7 @@ class LateServerAuthentication(Handshake[ServerConfig]):
 
 
 def _on_certificate(hs: LateServerAuthentication, message: Certificate, raw: bytes) -> State | Suspended:
-    if message.certificate_request_context != hs.context:
-        raise PeerMisbehaved(Reason.REQUEST_CONTEXT_MISMATCH)
-    for entry in message.certificate_list:
-        for extension in entry.extensions.present:
-            raise PeerMisbehaved(Reason.UNSOLICITED_EXTENSION, describe(ExtensionType, extension))
-    hs.transcript.add(raw)
-    if message.certificate_list:
-        return receive_certificate(hs, message, ServerState.WAIT_CV)
-    if hs.on_event is not None:
-        hs.on_event(CertificateReceived(()))
-    if hs.requirement is ClientAuthentication.REQUIRED:
-        raise PeerMisbehaved(Reason.CERTIFICATE_REQUIRED)
-    hs.peer = AnonymousPeer()
-    return ServerState.WAIT_FINISHED
+    return receive_client_certificate(hs, message, raw, hs.context, hs.requirement)
 
 
 def _on_certificate_verify(hs: LateServerAuthentication, message: CertificateVerify, raw: bytes) -> State:

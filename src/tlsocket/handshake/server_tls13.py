@@ -20,7 +20,6 @@ from tlsocket.crypto.groups import respond
 from tlsocket.crypto.randomness import random_bytes
 from tlsocket.errors import InternalError, PeerIncompatible, PeerMisbehaved, Reason, TLSError
 from tlsocket.events import (
-    CertificateReceived,
     CertificateRequested,
     ClientHelloReceived,
     EncryptedExtensionsSent,
@@ -40,7 +39,7 @@ from tlsocket.handshake.authentication import (
     add_certificate_verify,
     add_finished,
     certificate_request,
-    receive_certificate,
+    receive_client_certificate,
     request_signature,
     verify_finished,
     verify_signature,
@@ -73,7 +72,6 @@ from tlsocket.messages import (
     ServerHello,
 )
 from tlsocket.record import RecordReader, RecordWriter
-from tlsocket.registry import describe
 from tlsocket.registry.content_types import ContentType, HandshakeType
 from tlsocket.registry.extension_types import ExtensionType
 from tlsocket.registry.psk_key_exchange_modes import PskKeyExchangeMode
@@ -563,22 +561,7 @@ def _expect_second_flight(hs: ServerHandshake) -> State:
 
 
 def _on_certificate(hs: ServerHandshake, message: Certificate, raw: bytes) -> State | Suspended:
-    # RFC 9846 section 4.5.1: the context is that of our CertificateRequest, which was empty.
-    if message.certificate_request_context:
-        raise PeerMisbehaved(Reason.REQUEST_CONTEXT_MISMATCH)
-    for entry in message.certificate_list:
-        for extension in entry.extensions.present:
-            # Our CertificateRequest asks for no extension of the client's certificates.
-            raise PeerMisbehaved(Reason.UNSOLICITED_EXTENSION, describe(ExtensionType, extension))
-    hs.transcript.add(raw)
-    if message.certificate_list:
-        return receive_certificate(hs, message, ServerState.WAIT_CV)
-    if hs.on_event is not None:
-        hs.on_event(CertificateReceived(()))
-    if hs.config.client_authentication is ClientAuthentication.REQUIRED:
-        raise PeerMisbehaved(Reason.CERTIFICATE_REQUIRED)
-    hs.peer = AnonymousPeer()
-    return ServerState.WAIT_FINISHED
+    return receive_client_certificate(hs, message, raw, b"", hs.config.client_authentication)
 
 
 # WAIT_CV

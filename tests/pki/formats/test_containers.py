@@ -309,6 +309,7 @@ def test_a_damaged_certificate_among_good_ones_is_reported(tmp_path: Path) -> No
         b"\x30\x03\x02\x01\x03",
         b"0\x0b\x06\t*\x86H\x86\xf7\r\x01\x07\x02",
     ],
+    ids=range(17),  # some hold random keys, and a name must be the same in every process
 )
 def test_what_holds_nothing_of_use_is_refused_with_its_name(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "file"
