@@ -109,6 +109,9 @@ class SSLContext(Callbacks, Preferences, Limits, ResumptionSettings, Reloading):
     sslsocket_class: type[SSLSocket] = SSLSocket
     sslobject_class: type[SSLObject] = SSLObject
 
+    _aiofastnet_force_fallback_ssl = True
+    """aiofastnet takes a context for OpenSSL's own structure unless it finds this, and then crashes."""
+
     on_event: Callable[[Event], None] | None
     """Called with each of `tlsocket.events` as it happens, by every connection made from now on (not in `ssl`)."""
 
