@@ -802,6 +802,36 @@ cdef class RecordReader:
         finally:
             PyBuffer_Release(&view)
 
+    def open_bytes(self, source, Py_ssize_t start, Py_ssize_t stop, owner, /):
+        """`open_into` a new bytes object from `source[start:stop]`: (consumed, data, outcome)."""
+        cdef Py_buffer view
+        cdef Py_ssize_t room
+        cdef Py_ssize_t consumed
+        cdef Py_ssize_t produced = 0
+        cdef PyObject* result = NULL
+        PyObject_GetBuffer(source, &view, PyBUF_SIMPLE)
+        try:
+            if start < 0 or stop > view.len or start > stop:
+                raise InternalError(Reason.INTERNAL, f"{start}:{stop} of {view.len} bytes")
+            side_take(&self.side, -1, 0)
+            try:
+                # Every record loses more than its inner type, so all of them fit, and are opened where they stay.
+                room = max(stop - start, self.plain.end - self.plain.start, 1)
+                result = new_bytes(NULL, room)
+                if result == NULL:
+                    raise MemoryError
+                consumed, produced, outcome = self.open_between(
+                    <unsigned char*>view.buf + start, stop - start,
+                    <unsigned char*>PyBytes_AS_STRING(<object>result), room, owner,
+                )
+            finally:
+                self.release()
+                if produced <= 0:
+                    Py_XDECREF(result)
+            return consumed, finish_bytes(result, produced), outcome
+        finally:
+            PyBuffer_Release(&view)
+
     cdef tuple open_between(
         self, unsigned char* source, Py_ssize_t length, unsigned char* target, Py_ssize_t size, object owner
     ):

@@ -340,6 +340,38 @@ cdef class RecordWriter:
             finally:
                 self.finish(sock)
 
+    def push(self, sock, data, Py_ssize_t start, owner, /):
+        """Seal `data` from `start` on, in batches, each given to the kernel at once, as long as it takes them whole.
+
+        The number of bytes sealed, or CLOSED or SYSTEM_ERROR. What the kernel left (`has_output`) is for
+        `data_to_send`: this is for an event loop, which has a buffer of its own, and nothing is offered again.
+        """
+        cdef Py_buffer view
+        cdef Py_ssize_t taken = start
+        cdef Py_ssize_t batch
+        cdef int outcome = self.refuse()
+        if outcome != 0:
+            return outcome
+        PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
+        try:
+            side_take(&self.side, -1, 0)
+            try:
+                while taken < view.len and outcome == 0:
+                    outcome = self.prepare(owner)
+                    if outcome != 0:
+                        break
+                    batch = min(view.len - taken, self.room)
+                    self.seal_application(<const unsigned char*>view.buf + taken, batch)
+                    taken += batch
+                    if batch == self.room:
+                        self.room = min(2 * self.room, <Py_ssize_t>ROOM_AT_MOST)
+                    outcome = self.write_out(sock, 0, 0)
+                return taken - start if outcome == 0 or outcome == OUTCOME_WANT_WRITE else outcome
+            finally:
+                self.release()
+        finally:
+            PyBuffer_Release(&view)
+
     # -- without a descriptor ---------------------------------------------------------------------------------------
 
     cdef int refuse(self) except -1:

@@ -76,3 +76,19 @@ def test_trust(measure: Measure, library: str) -> None:
     """The platform's authorities, loaded for the first and for a second context."""
     figures = measure("the platform's authorities", "trust", library, small_options={})
     assert figures["ms first"] > 0
+
+
+@pytest.mark.parametrize("library", alternating)
+def test_asyncio_bulk(measure: Measure, library: str) -> None:
+    """One stream through asyncio's transports, `write` of 256 KiB: `tlsocket.aio` beside asyncio with `ssl`."""
+    figures = measure("asyncio bulk", "asyncio_streams", library, small_options={"total": 4 << 20})
+    assert figures["GB/s"] > 0
+
+
+@pytest.mark.parametrize("library", alternating)
+def test_asyncio_echo(measure: Measure, library: str) -> None:
+    """Round trips of 64 bytes on one loop."""
+    figures = measure(
+        "asyncio echo of 64 bytes", "asyncio_streams", library, work="echo", small_options={"work": "echo", "count": 20}
+    )
+    assert figures["CPU us"] > 0

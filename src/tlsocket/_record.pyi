@@ -104,6 +104,9 @@ class RecordWriter:
         """Seal the control queue and write everything out: 0, or a negative outcome."""
     def try_flush(self, sock: Socket, /) -> None:
         """`flush` if the write side is free, without waiting for anything; errors are left for the next call."""
+    def push(self, sock: Socket, data: ReadableBuffer, start: int, owner: Owner, /) -> int:
+        """Seal `data` from `start` on and give it to the kernel batch by batch, as long as it takes them whole: the
+        number of bytes sealed, CLOSED, or SYSTEM_ERROR. What the kernel left (`has_output`) is for `data_to_send`."""
     # Without one.
     def write(self, data: ReadableBuffer, owner: Owner, /) -> int:
         """Seal all of `data` behind the control queue; `data_to_send` has the bytes."""
@@ -176,6 +179,8 @@ class RecordReader:
     ) -> int: ...
     def open_into(self, source: ReadableBuffer, buffer: WriteableBuffer, owner: Owner, /) -> tuple[int, int, int]:
         """Open records from the caller's memory into the caller's memory: (consumed, produced, outcome)."""
+    def open_bytes(self, source: ReadableBuffer, start: int, stop: int, owner: Owner, /) -> tuple[int, bytes, int]:
+        """The same from `source[start:stop]` into a new bytes object: (consumed, data, outcome)."""
     def take_unread(self) -> bytes:
         """Bytes fed but not consumed, after close_notify: they belong to the protocol that follows."""
     def discard(self) -> None:

@@ -6,9 +6,9 @@ import re
 
 import pytest
 
+from tlsocket.bench.bulk import measure
 from tlsocket.cli.demo import EXPECTED
 from tlsocket.cli.root import run
-from tlsocket.cli.speed import measure
 
 
 def told(output: str) -> list[tuple[int, str, str]]:

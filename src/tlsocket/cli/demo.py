@@ -1,7 +1,7 @@
 """`tlsocket demo`: an authority and certificates in memory, a server and a client on loopback, nine steps, the speed.
 
 What is told comes from the connections' own events (`tlsocket.cli.narration`); what is measured, from two other
-processes (`tlsocket.cli.speed`). This module sets the stage and nothing more.
+processes (`tlsocket.bench.bulk`). This module sets the stage and nothing more.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from rich.table import Table
 
 import tlsocket as ssl
 from tlsocket import clock
+from tlsocket.bench.bulk import BulkResult, measure
 from tlsocket.cli.narration import REFUSALS, STEPS, Narrator
 from tlsocket.cli.output import DONE, REFUSED, common, console, examples
-from tlsocket.cli.speed import BulkResult, measure
 from tlsocket.config import Role
 from tlsocket.errors import CertificateReason, CertificateRejected, Reason, TLSError
 from tlsocket.pki.authority import Authority, Purpose

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import click
 
 from tlsocket._version import __version__
+from tlsocket.cli.bench import bench
 from tlsocket.cli.ca import ca
 from tlsocket.cli.connect import connect
 from tlsocket.cli.demo import demo
@@ -45,7 +46,7 @@ def run_command(words: tuple[str, ...]) -> int:
     return run_program(words)
 
 
-commands: tuple[click.Command, ...] = (demo, serve, connect, store, request, ca, show, verify, run_command)
+commands: tuple[click.Command, ...] = (demo, serve, connect, store, request, ca, show, verify, bench, run_command)
 for command in commands:
     tlsocket.add_command(command)
 

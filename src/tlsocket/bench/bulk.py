@@ -1,6 +1,6 @@
 """Measures one stream over loopback between two processes, with tlsocket, with `ssl`, and with plain TCP.
 
-Two child processes, `python -m tlsocket.cli.speed`, are the receiver and the sender; the parent only listens to what
+Two child processes, `python -m tlsocket.bench.bulk`, are the receiver and the sender; the parent only listens to what
 they report. Each knows one library only, since two in one process compete for the caches. All use the same suite. What
 the figures are compared with, and the tables, are the callers' business.
 """
@@ -21,7 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["LIBRARIES", "SUITE", "BulkResult", "measure"]
+from tlsocket.bench import setting
+
+__all__ = ["LIBRARIES", "SUITE", "BulkResult", "measure", "run"]
 
 LIBRARIES = ("tlsocket", "ssl", "plain")
 SUITE = "TLS_AES_128_GCM_SHA256"
@@ -86,6 +88,13 @@ def measure(
     return BulkResult(library, answer["suite"], size, answer["seconds"], answer["cpu"] + sent["cpu"])
 
 
+def run(library: str, total: int = 1 << 30, write: int = 1 << 20) -> dict[str, float]:
+    """The same as a scenario: `library` is "tlsocket", "stdlib" or "tcp", and the suite that of all scenarios."""
+    name = {"stdlib": "ssl", "tcp": "plain"}.get(library, library)
+    result = measure(name, total, chunk=write, suite=setting.SUITE)
+    return {"GB/s": result.rate / 1e9, "CPU s/GB": result.cpu_seconds / result.size * 1e9}
+
+
 @contextmanager
 def _child(role: str, job: dict[str, Any], folder: str) -> Iterator[subprocess.Popen[str]]:
     environment = dict(os.environ)
@@ -98,7 +107,7 @@ def _child(role: str, job: dict[str, Any], folder: str) -> Iterator[subprocess.P
         )
         environment["OPENSSL_CONF"] = str(configuration)
     process = subprocess.Popen(
-        [sys.executable, "-m", "tlsocket.cli.speed", role, json.dumps(job)],
+        [sys.executable, "-m", "tlsocket.bench.bulk", role, json.dumps(job)],
         stdout=subprocess.PIPE,
         text=True,
         env=environment,
@@ -139,9 +148,9 @@ def _context(job: dict[str, Any], server: bool) -> Any:
     if job["library"] == "ssl":
         library = standard_library
     else:
-        import tlsocket
+        from tlsocket import dropin
 
-        library = tlsocket
+        library = dropin
     if server:
         context = library.SSLContext(library.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(job["certificate"], job["key"])
