@@ -31,6 +31,7 @@ PACKAGES = {
     "go": "golang-go",
     "node": "nodejs",
     "java": "default-jdk-headless",
+    "redis-server": "redis-server",
 }
 """Program to the Debian package that holds it; .ci/run installs them all."""
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tlsocket.config import ClientAuthentication, ClientConfig, Credential, ServerConfig
     from tlsocket.connection import Connection
     from tlsocket.dropin import *
+    from tlsocket.dropin.installation import InstallReport, install, uninstall
     from tlsocket.errors import TLSError
 
 __all__ = [
@@ -73,6 +74,7 @@ __all__ = [
     "HAS_TLSv1_1",
     "HAS_TLSv1_2",
     "HAS_TLSv1_3",
+    "InstallReport",
     "MemoryBIO",
     "OPENSSL_VERSION",
     "OPENSSL_VERSION_INFO",
@@ -154,8 +156,10 @@ __all__ = [
     "get_protocol_name",
     "get_server_certificate",
     "get_sigalgs",
+    "install",
     "socket",
     "socket_error",
+    "uninstall",
 ]
 
 _CORE = {
@@ -163,8 +167,11 @@ _CORE = {
     "ClientConfig": "tlsocket.config",
     "Connection": "tlsocket.connection",
     "Credential": "tlsocket.config",
+    "InstallReport": "tlsocket.dropin.installation",
     "ServerConfig": "tlsocket.config",
     "TLSError": "tlsocket.errors",
+    "install": "tlsocket.dropin.installation",
+    "uninstall": "tlsocket.dropin.installation",
 }
 """Names that are not the face's, and the modules that have them."""
 

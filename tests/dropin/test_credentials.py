@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 import tlsocket
 from tests.dropin.support import Background, Files, connected, failure, server_context, tcp_pair
+from tlsocket.dropin.credentials import load_credential
 from tlsocket.pki.authority import Authority
 
 SERVER, CLIENT = tlsocket.PROTOCOL_TLS_SERVER, tlsocket.PROTOCOL_TLS_CLIENT
@@ -253,7 +254,7 @@ def test_client_certificate_callback(late: bool, form: str, files: Files, client
         if form == "nothing":
             return None
         pair = files.client_certificate, files.client_key
-        return pair if form == "tuple" else tlsocket.dropin.context.load_credential(*pair)  # type: ignore[attr-defined]
+        return pair if form == "tuple" else load_credential(*pair)
 
     client.client_certificate_callback = choose
     assert client.client_certificate_callback is choose

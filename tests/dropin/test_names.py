@@ -87,8 +87,11 @@ def test_export_list_is_the_faces_and_the_cores() -> None:
         "ClientConfig",
         "Connection",
         "Credential",
+        "InstallReport",
         "ServerConfig",
         "TLSError",
+        "install",
+        "uninstall",
         "__version__",
     }
     assert set(tlsocket.__all__) == set(tlsocket.dropin.__all__) | core

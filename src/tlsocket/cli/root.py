@@ -19,6 +19,7 @@ from tlsocket.cli.connect import connect
 from tlsocket.cli.demo import demo
 from tlsocket.cli.output import DONE, USAGE, CommandError, describe_error
 from tlsocket.cli.request import request
+from tlsocket.cli.run import run_program
 from tlsocket.cli.serve import serve
 from tlsocket.cli.show import show
 from tlsocket.cli.store import store
@@ -36,7 +37,16 @@ def tlsocket() -> None:
     """TLS for people: a demonstration, a server, and a client that says what it sees."""
 
 
-commands: tuple[click.Command, ...] = (demo, serve, connect, store, request, ca, show, verify, bench)
+@click.command(
+    "run", add_help_option=False, context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False}
+)
+@click.argument("words", nargs=-1, type=click.UNPROCESSED)
+def run_command(words: tuple[str, ...]) -> int:
+    """A program, with ssl replaced by tlsocket: SCRIPT ARG... or -m MODULE ARG..."""
+    return run_program(words)
+
+
+commands: tuple[click.Command, ...] = (demo, serve, connect, store, request, ca, show, verify, bench, run_command)
 for command in commands:
     tlsocket.add_command(command)
 

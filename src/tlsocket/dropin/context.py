@@ -33,7 +33,7 @@ from tlsocket.crypto.signatures import CERTIFICATE_SCHEMES, DEFAULT_SIGNATURE_SC
 from tlsocket.crypto.suites import DEFAULT_TLS12_SUITES, DEFAULT_TLS13_SUITES
 from tlsocket.dropin import ciphers as _ciphers
 from tlsocket.dropin.callbacks import Callbacks
-from tlsocket.dropin.credentials import CertificateSource, KeySource, PasswordSource, load_credential
+from tlsocket.dropin.credentials import CertificateSource, KeySource, PasswordSource
 from tlsocket.dropin.enums import (
     CERT_NONE,
     CERT_REQUIRED,
@@ -63,6 +63,7 @@ from tlsocket.dropin.exceptions import SSLError, ssl_error
 from tlsocket.dropin.keylog import KeyLogFile
 from tlsocket.dropin.limits import Limits
 from tlsocket.dropin.preferences import Preferences, one_group
+from tlsocket.dropin.reloading import Material, Reloading
 from tlsocket.dropin.resumption import ResumptionSettings, role_error
 from tlsocket.dropin.session import SSLSession
 from tlsocket.dropin.sslobject import MemoryBIO, SSLObject
@@ -102,11 +103,14 @@ _NO_DECISIONS: frozenset[DecisionKind] = frozenset()
 _CERTIFICATE_DECISION = frozenset({DecisionKind.CERTIFICATE})
 
 
-class SSLContext(Callbacks, Preferences, Limits, ResumptionSettings):
+class SSLContext(Callbacks, Preferences, Limits, ResumptionSettings, Reloading):
     """Settings, certificates and trust for any number of connections."""
 
     sslsocket_class: type[SSLSocket] = SSLSocket
     sslobject_class: type[SSLObject] = SSLObject
+
+    _aiofastnet_force_fallback_ssl = True
+    """aiofastnet takes a context for OpenSSL's own structure unless it finds this, and then crashes."""
 
     on_event: Callable[[Event], None] | None
     """Called with each of `tlsocket.events` as it happens, by every connection made from now on (not in `ssl`)."""
@@ -123,16 +127,15 @@ class SSLContext(Callbacks, Preferences, Limits, ResumptionSettings):
     _cipher_suites: tuple[int, ...]
     _tls12_cipher_suites: tuple[int, ...]
     _alpn: tuple[bytes, ...]
-    _credentials: tuple[Credential, ...]
-    _trust: TrustSettings
     _platform_trusted: bool
     _send_authorities: bool
     _common_name: bool
     _verify_callback: Callable[[PathReview], None] | None
     _key_log: KeyLogFile | None
     _post_handshake_auth: bool
-    _client_snapshot: ClientConfig | None
-    _server_snapshot: ServerConfig | None
+    _client_snapshot: tuple[object, ClientConfig] | None
+    """With the generation of the settings it was made from: one made from older settings is not used."""
+    _server_snapshot: tuple[object, ServerConfig] | None
 
     def __new__(cls, protocol: int | None = None, *args: Any, **kwargs: Any) -> SSLContext:
         """A context for `PROTOCOL_TLS_CLIENT`, `PROTOCOL_TLS_SERVER`, or for both roles `PROTOCOL_TLS` or
@@ -158,8 +161,7 @@ class SSLContext(Callbacks, Preferences, Limits, ResumptionSettings):
         self._client_schemes = None
         self._server_schemes = None
         self._alpn = ()
-        self._credentials = ()
-        self._trust = TrustSettings()
+        self._init_material()
         self._platform_trusted = False
         self._send_authorities = True
         self._common_name = False
@@ -262,7 +264,7 @@ class SSLContext(Callbacks, Preferences, Limits, ResumptionSettings):
 
     # Snapshots
 
-    def _settings(self) -> dict[str, Any]:
+    def _settings(self, material: Material) -> dict[str, Any]:
         """What a client's and a server's configuration have in common."""
         lowest, highest = self._versions or (ProtocolVersion.TLS_1_3, ProtocolVersion.TLS_1_3)
         return {
@@ -272,8 +274,8 @@ class SSLContext(Callbacks, Preferences, Limits, ResumptionSettings):
             "tls12_cipher_suites": self._tls12_cipher_suites,
             "groups": self._groups,
             "alpn_protocols": self._alpn,
-            "credentials": self._credentials,
-            "verifier": None if self._verify_mode == CERT_NONE else self._peer_verifier(),
+            "credentials": material.credentials,
+            "verifier": None if self._verify_mode == CERT_NONE else self._peer_verifier(material.trust),
             "middlebox_compatibility": bool(self._options & OP_ENABLE_MIDDLEBOX_COMPAT),
             "key_log": self._key_log,
             "budgets": self._budgets,
@@ -287,26 +289,26 @@ class SSLContext(Callbacks, Preferences, Limits, ResumptionSettings):
             int(self._options),
             tls12=bool(self._tls12_cipher_suites),
         )
-        self._client_snapshot = None
-        self._server_snapshot = None
+        self._generation = object()
+        self._client_snapshot = self._server_snapshot = None
 
-    def _peer_verifier(self) -> TrustVerifier:
+    def _peer_verifier(self, trust: TrustSettings) -> TrustVerifier:
         """The verifier for the present trust and flags; asked for when a snapshot is made."""
         flags = int(self._verify_flags)
         return TrustVerifier(
-            self._trust.anchors(),
+            trust.anchors(),
             profile=profile_for(flags, self._common_name),
-            revocation=revocation_for(flags, self._trust.lists()),
+            revocation=revocation_for(flags, trust.lists()),
             callback=self._verify_callback,
             intermediates=intermediates(),
             distrust=DistrustWatch(),
         )
 
     def _client_config(self) -> ClientConfig:
-        snapshot = self._client_snapshot
-        if snapshot is None:
-            snapshot = self._client_snapshot = ClientConfig(
-                **self._settings(),
+        snapshot, generation = self._client_snapshot, self._generation
+        if snapshot is None or snapshot[0] is not generation:
+            config = ClientConfig(
+                **self._settings(self._material),
                 key_share_groups=self._key_shares,
                 signature_schemes=self._server_schemes or _ALL_SCHEMES,
                 signing_schemes=self._client_schemes,
@@ -318,21 +320,23 @@ class SSLContext(Callbacks, Preferences, Limits, ResumptionSettings):
                 session_cache=self._client_sessions,
                 offer_psks=self._offer_psks,
             )
-        return snapshot
+            snapshot = self._client_snapshot = generation, config
+        return snapshot[1]
 
     def _server_config(self) -> ServerConfig:
-        snapshot = self._server_snapshot
-        if snapshot is None:
+        snapshot, generation = self._server_snapshot, self._generation
+        if snapshot is None or snapshot[0] is not generation:
+            material = self._material
             late = self._post_handshake_auth
             callback = self._sni_callback or self._client_hello_callback
-            snapshot = self._server_snapshot = ServerConfig(
-                **self._settings(),
+            config = ServerConfig(
+                **self._settings(material),
                 signature_schemes=self._client_schemes or _ALL_SCHEMES,
                 signing_schemes=self._server_schemes,
                 # As OpenSSL's callback in `ssl` does: without a common protocol the connection goes on without one.
                 alpn_strict=False,
                 client_authentication=_AUTHENTICATION[CERT_NONE if late else self._verify_mode],
-                certificate_authorities=self._authority_names(),
+                certificate_authorities=self._authority_names(material.trust),
                 post_handshake_authentication=_AUTHENTICATION[self._verify_mode if late else CERT_NONE],
                 prefer_server_order=bool(self._options & OP_CIPHER_SERVER_PREFERENCE),
                 suspend_for=_NO_DECISIONS if callback is None else _CERTIFICATE_DECISION,
@@ -340,7 +344,8 @@ class SSLContext(Callbacks, Preferences, Limits, ResumptionSettings):
                 send_tickets=min(self._num_tickets, MAXIMUM_TICKETS),
                 find_psk=self._find_psk,
             )
-        return snapshot
+            snapshot = self._server_snapshot = generation, config
+        return snapshot[1]
 
     def _server_config_after(self, first: ServerConfig) -> ServerConfig:
         """This context's settings for a handshake that began under `first` (an `sni_callback` chose this context).
@@ -353,7 +358,7 @@ class SSLContext(Callbacks, Preferences, Limits, ResumptionSettings):
         return replace(
             config,
             client_authentication=_AUTHENTICATION[strictest],
-            verifier=None if strictest == 0 else self._peer_verifier(),
+            verifier=None if strictest == 0 else self._peer_verifier(self._trust),
         )
 
     # Certificates of ours
@@ -370,12 +375,7 @@ class SSLContext(Callbacks, Preferences, Limits, ResumptionSettings):
         RSA and the last loaded before the others. Another with the same kind of key and a name in common, or with
         neither names nor another issuer, replaces the first.
         """
-        credential = load_credential(certfile, keyfile, password)
-        credentials = [credential, *(other for other in self._credentials if not _replaces(credential, other))]
-        # Whoever offers everything gets the first. OpenSSL goes by the order of its signature algorithms too.
-        credentials.sort(key=lambda each: DEFAULT_SIGNATURE_SCHEMES.index(each.schemes[0]))
-        self._credentials = tuple(credentials)
-        self._changed()
+        self._load_chain(certfile, keyfile, password, _replaces)
 
     # Trust
 
@@ -386,8 +386,7 @@ class SSLContext(Callbacks, Preferences, Limits, ResumptionSettings):
         cadata: str | ReadableBuffer | None = None,
     ) -> None:
         """Trust the authorities in a PEM file, a folder, and PEM text or DER bytes, besides those trusted already."""
-        self._trust.load(cafile, capath, cadata)
-        self._changed()
+        self._load_trust(cafile, capath, cadata)
 
     @property
     def send_client_authorities(self) -> bool:
@@ -403,10 +402,10 @@ class SSLContext(Callbacks, Preferences, Limits, ResumptionSettings):
         self._send_authorities = bool(value)
         self._changed()
 
-    def _authority_names(self) -> tuple[bytes, ...]:
+    def _authority_names(self, trust: TrustSettings) -> tuple[bytes, ...]:
         if not self._send_authorities or self._platform_trusted or self._verify_mode == CERT_NONE:
             return ()
-        subjects = [parse_certificate(der).subject.public_bytes() for der in self._trust.authorities(True)]
+        subjects = [parse_certificate(der).subject.public_bytes() for der in trust.authorities(True)]
         names = tuple(dict.fromkeys(subjects))
         return names if sum(map(len, names)) <= _AUTHORITY_NAMES else ()
 
@@ -418,9 +417,8 @@ class SSLContext(Callbacks, Preferences, Limits, ResumptionSettings):
 
     def set_default_verify_paths(self) -> None:
         """The same as `load_default_certs`."""
-        self._trust.load_platform()
         self._platform_trusted = True
-        self._changed()
+        self._load_platform_trust()
 
     def get_ca_certs(self, binary_form: bool = False) -> list[Any]:
         """The trusted authorities' certificates, as dictionaries or DER. Those in a folder are among them."""

@@ -35,6 +35,12 @@ class TrustSettings:
         self._anchors = TrustAnchors()
         self._lists = RevocationLists()
 
+    def copy(self) -> TrustSettings:
+        """The same anchors and lists, to be added to."""
+        twin = TrustSettings()
+        twin._anchors, twin._lists = self._anchors, self._lists
+        return twin
+
     def anchors(self) -> TrustAnchors:
         """Those collected so far."""
         return self._anchors

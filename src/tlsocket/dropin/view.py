@@ -109,9 +109,9 @@ class ConnectionView:
         return negotiated is not None and (negotiated.resumed or negotiated.psk_identity is not None)
 
     @property
-    def _sslobj(self) -> Connection | None:
-        """Programs look here to see whether TLS is active; the object is none of theirs."""
-        return self._conn
+    def _sslobj(self) -> ConnectionView | None:
+        """Programs look here to see whether TLS is active, and httpcore asks the object for what was negotiated."""
+        return None if self._conn is None else self
 
     # What was negotiated
 
