@@ -171,11 +171,25 @@ _CORE = {
 _PRIVATE = ("_create_default_https_context", "_create_stdlib_context", "_create_unverified_context")
 """Names of `ssl` with an underscore that the standard library's own modules use."""
 
+_INTERNALS = frozenset(
+    (
+        "_ASN1Object", "_DEFAULT_CIPHERS", "_OPENSSL_API_VERSION", "_PROTOCOL_NAMES", "_RESTRICTED_SERVER_CIPHERS",
+        "_SSLContext", "_SSLMethod", "_TLSAlertType", "_TLSContentType", "_TLSMessageType", "_dnsname_match",
+        "_inet_paton", "_ipaddress_match", "_nid2obj", "_socket", "_ssl", "_txt2obj",
+        "base64", "errno", "namedtuple", "os", "sys", "warnings",
+    )
+)  # fmt: skip
+"""Other insides and imports of `ssl`, which programs should not touch and do (`tlsocket.dropin.private`)."""
+
 
 def __getattr__(name: str) -> Any:
-    if name not in __all__ and name not in _PRIVATE:
+    if name in _INTERNALS:
+        value = import_module("tlsocket.dropin.private").private(name)
+    elif name in __all__ or name in _PRIVATE:
+        value = getattr(import_module(_CORE.get(name, "tlsocket.dropin")), name)
+    else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(_CORE.get(name, "tlsocket.dropin")), name)
+    globals()[name] = value
     return value
 
 
