@@ -176,10 +176,13 @@ _INTERNALS = frozenset(
         "_ASN1Object", "_DEFAULT_CIPHERS", "_OPENSSL_API_VERSION", "_PROTOCOL_NAMES", "_RESTRICTED_SERVER_CIPHERS",
         "_SSLContext", "_SSLMethod", "_TLSAlertType", "_TLSContentType", "_TLSMessageType", "_dnsname_match",
         "_inet_paton", "_ipaddress_match", "_nid2obj", "_socket", "_ssl", "_txt2obj",
+        "RAND_egd", "RAND_pseudo_bytes", "match_hostname", "wrap_socket",
         "base64", "errno", "namedtuple", "os", "sys", "warnings",
     )
 )  # fmt: skip
-"""Other insides and imports of `ssl`, which programs should not touch and do (`tlsocket.dropin.private`)."""
+"""Insides of `ssl`, what it imports, and what old versions had, which programs should not touch and do: where the
+running interpreter's `ssl` has them, `tlsocket.dropin.private` has them too.
+"""
 
 
 def __getattr__(name: str) -> Any:

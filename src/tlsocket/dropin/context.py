@@ -50,7 +50,12 @@ from tlsocket.dropin.enums import (
     PROTOCOL_TLS_SERVER,
     VERIFY_ALLOW_PROXY_CERTS,
     VERIFY_X509_TRUSTED_FIRST,
+    OP_NO_SSLv2,
     OP_NO_SSLv3,
+    OP_NO_TLSv1,
+    OP_NO_TLSv1_1,
+    OP_NO_TLSv1_2,
+    OP_NO_TLSv1_3,
     Options,
     PROTOCOL_TLSv1_2,
     Purpose,
@@ -90,6 +95,7 @@ _DEFAULT_OPTIONS = (
     | OP_SINGLE_ECDH_USE
     | OP_ENABLE_MIDDLEBOX_COMPAT
 )
+_VERSION_SWITCHES = int(OP_NO_SSLv2 | OP_NO_SSLv3 | OP_NO_TLSv1 | OP_NO_TLSv1_1 | OP_NO_TLSv1_2 | OP_NO_TLSv1_3)
 _ALL_SCHEMES = (*DEFAULT_SIGNATURE_SCHEMES, *CERTIFICATE_SCHEMES)
 _AUTHENTICATION = {
     0: ClientAuthentication.NONE,
@@ -520,9 +526,8 @@ class SSLContext(Callbacks, Preferences, Limits, ResumptionSettings):
     def minimum_version(self, value: int) -> None:
         version = tls_version(value)
         if version in (TLSVersion.SSLv3, TLSVersion.TLSv1, TLSVersion.TLSv1_1):
-            warnings.warn(
-                f"ssl.TLSVersion.{version.name} is deprecated; TLS 1.2 is the minimum", DeprecationWarning, stacklevel=2
-            )
+            # Programs filter by this very text; what it does not say: TLS 1.2 is the minimum here.
+            warnings.warn(f"ssl.TLSVersion.{version.name} is deprecated", DeprecationWarning, stacklevel=2)
         self._minimum_version = (
             TLSVersion.TLSv1_3 if version in (TLSVersion.TLSv1_3, TLSVersion.MAXIMUM_SUPPORTED) else TLSVersion.TLSv1_2
         )
@@ -551,6 +556,9 @@ class SSLContext(Callbacks, Preferences, Limits, ResumptionSettings):
         number = operator.index(value)
         if not 0 <= number < 1 << 64:
             raise OverflowError("options are an unsigned number of 64 bits")
+        if number & ~int(self._options) & _VERSION_SWITCHES:
+            text = "ssl.OP_NO_SSL*/ssl.OP_NO_TLS* options are deprecated"
+            warnings.warn(text, DeprecationWarning, stacklevel=2)
         self._options = Options(number)
         self._changed()
 

@@ -36,6 +36,7 @@ from tlsocket.pki.errors import KeyMismatch, LoadError, PkiError
 from tlsocket.pki.verify_codes import verify_message
 
 __all__ = [
+    "CLOSED_BOTH_WAYS",
     "CertificateError",
     "SSLCertVerificationError",
     "SSLEOFError",
@@ -215,6 +216,9 @@ def translate_load_error(error: PkiError) -> BaseException:
 # The two that are raised all the time.
 _WANT_READ = (SSLErrorNumber.SSL_ERROR_WANT_READ, "The operation did not complete (read)")
 _WANT_WRITE = (SSLErrorNumber.SSL_ERROR_WANT_WRITE, "The operation did not complete (write)")
+
+CLOSED_BOTH_WAYS = (SSLErrorNumber.SSL_ERROR_ZERO_RETURN, "TLS/SSL connection has been closed (EOF) (tlsocket)")
+"""What `ssl` raises when a program reads on after its own close_notify and the peer's comes; before, it reads b""."""
 
 
 def raise_outcome(outcome: int, last_errno: int, operation: str) -> NoReturn:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from tlsocket._record import CLOSED, HAVE_DATA, STOPPED, TRUNCATED, WANT_READ
 from tlsocket.connection import Connection
-from tlsocket.dropin.exceptions import SSLZeroReturnError, raise_outcome, ssl_error, translate
+from tlsocket.dropin.exceptions import CLOSED_BOTH_WAYS, SSLZeroReturnError, raise_outcome, ssl_error, translate
 from tlsocket.dropin.session import SSLSession, check_session
 from tlsocket.dropin.view import ConnectionView
 from tlsocket.errors import Truncated, detached
@@ -186,9 +186,13 @@ class SSLObject(ConnectionView):
                     got = conn.reader.read(size, conn, source)
                 else:
                     got = conn.reader.read_into(buffer, size, conn, source)
-                if isinstance(got, bytes) or got >= 0:
+                if not got or got == CLOSED:
+                    if conn.writer.close_notify_queued:
+                        raise SSLZeroReturnError(*CLOSED_BOTH_WAYS)
+                    return b"" if buffer is None else 0
+                if isinstance(got, bytes) or got > 0:
                     return got
-                if got == CLOSED or (got == TRUNCATED and self._context._ignores_unexpected_eof):
+                if got == TRUNCATED and self._context._ignores_unexpected_eof:
                     return b"" if buffer is None else 0
                 if got == WANT_READ and self._take_end(conn):
                     continue

@@ -31,6 +31,7 @@ from tlsocket.registry.signature_schemes import SignatureScheme
 
 if TYPE_CHECKING:
     from tlsocket.dropin.context import SSLContext
+    from tlsocket.dropin.private import Inner
 
 __all__ = ["ConnectionView"]
 
@@ -109,9 +110,13 @@ class ConnectionView:
         return negotiated is not None and (negotiated.resumed or negotiated.psk_identity is not None)
 
     @property
-    def _sslobj(self) -> Connection | None:
-        """Programs look here to see whether TLS is active; the object is none of theirs."""
-        return self._conn
+    def _sslobj(self) -> Inner | None:
+        """Programs look here to see whether TLS is active, and some ask it what the socket does not tell."""
+        if self._conn is None:
+            return None
+        from tlsocket.dropin.private import Inner
+
+        return Inner(self)
 
     # What was negotiated
 
