@@ -642,7 +642,6 @@ class SSLContext(Callbacks, Preferences, Limits, ResumptionSettings):
         self._changed()
 
 
-
 def _replaces(new: Credential, old: Credential) -> bool:
     """Whether `new` is meant to take the place of `old`: a renewed certificate, whose names may have changed a bit."""
     if new.schemes != old.schemes or bool(new.names) != bool(old.names):
@@ -668,5 +667,3 @@ def _check_protocol(protocol: int | None) -> Any:
     elif method not in (PROTOCOL_TLS_CLIENT, PROTOCOL_TLS_SERVER):
         raise ValueError(f"invalid or unsupported protocol version {method.name}: {NOT_BELOW_TLS_1_2}")
     return method
-
-

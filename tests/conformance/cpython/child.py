@@ -13,6 +13,7 @@ import sys
 import traceback
 import types
 import unittest
+from importlib import import_module
 from typing import Any
 
 NO_RESOURCES = ("network", "urlfetch", "gui", "audio", "curses", "largefile", "tzdata")
@@ -112,10 +113,8 @@ def main(arguments: list[str]) -> int:
     order = json.loads(arguments[0])
     output: int = order["output"]
     replace_ssl(order["with"])
-    from test import support
-
-    if hasattr(sys, "set_int_max_str_digits"):
-        support.verbose = 0
+    support: Any = import_module("test.support")
+    support.verbose = 0
     names = [*support.use_resources] if getattr(support, "use_resources", None) else _resources()
     support.use_resources = {name: None for name in names if name not in NO_RESOURCES}
     recorder = Recorder(output)
