@@ -74,6 +74,7 @@ from tlsocket.dropin.sslobject import MemoryBIO, SSLObject
 from tlsocket.dropin.sslsocket import SSLSocket
 from tlsocket.dropin.stores import DistrustWatch, intermediates
 from tlsocket.dropin.trust import TrustSettings
+from tlsocket.dropin.underscored import Underscored
 from tlsocket.dropin.verification import TrustVerifier, profile_for, revocation_for
 from tlsocket.dropin.versions import NOT_BELOW_TLS_1_2, check_maximum, enabled_versions, tls_version
 from tlsocket.registry.versions import ProtocolVersion
@@ -108,7 +109,7 @@ _NO_DECISIONS: frozenset[DecisionKind] = frozenset()
 _CERTIFICATE_DECISION = frozenset({DecisionKind.CERTIFICATE})
 
 
-class SSLContext(Callbacks, Preferences, Limits, ResumptionSettings):
+class SSLContext(Callbacks, Preferences, Limits, ResumptionSettings, Underscored):
     """Settings, certificates and trust for any number of connections."""
 
     sslsocket_class: type[SSLSocket] = SSLSocket

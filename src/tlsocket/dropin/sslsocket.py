@@ -270,6 +270,9 @@ class SSLSocket(ConnectionView, socket):
         self._check_connected()
         return super().getpeercert(binary_form)
 
+    def _checkClosed(self, msg: object = None) -> None:
+        """Nothing, as in `ssl`, where programs call it all the same."""
+
     def _check_connected(self) -> None:
         # getpeername raises ENOTCONN if there is no connection; a connect that first returned EINPROGRESS is one too.
         if not self._connected:

@@ -121,7 +121,8 @@ def _follow(run: Run, reading: int, limit: float) -> tuple[str | None, str, bool
         *lines, buffered = (buffered + data).split(b"\n")
         for line in lines:
             event = json.loads(line)
-            deadline = time.monotonic() + limit
+            # Between tests a class or the module is set up, which is no test's time.
+            deadline = time.monotonic() + (limit if event["event"] == "start" else START_UP)
             if event["event"] == "start":
                 under_way = event["test"]
             elif event["event"] == "end":
