@@ -12,6 +12,7 @@ import operator
 import os
 import ssl as _stdlib
 import warnings
+from abc import ABCMeta
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from socket import socket
@@ -109,7 +110,7 @@ _NO_DECISIONS: frozenset[DecisionKind] = frozenset()
 _CERTIFICATE_DECISION = frozenset({DecisionKind.CERTIFICATE})
 
 
-class SSLContext(Callbacks, Preferences, Limits, ResumptionSettings, Underscored):
+class SSLContext(Callbacks, Preferences, Limits, ResumptionSettings, Underscored, metaclass=ABCMeta):
     """Settings, certificates and trust for any number of connections."""
 
     sslsocket_class: type[SSLSocket] = SSLSocket
@@ -641,6 +642,10 @@ class SSLContext(Callbacks, Preferences, Limits, ResumptionSettings, Underscored
     def post_handshake_auth(self, value: object) -> None:
         self._post_handshake_auth = bool(value)
         self._changed()
+
+
+# `isinstance` of the standard library's own objects is true as well: a program may have got one from elsewhere.
+SSLContext.register(_stdlib.SSLContext)
 
 
 def _replaces(new: Credential, old: Credential) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import ssl as _stdlib
 import threading
+from abc import ABCMeta
 from ssl import MemoryBIO
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -43,7 +44,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_renew_lock)
 
 
-class SSLObject(ConnectionView):
+class SSLObject(ConnectionView, metaclass=ABCMeta):
     """TLS between an incoming and an outgoing BIO; made by `SSLContext.wrap_bio`.
 
     What would block raises `SSLWantReadError`: feed the incoming BIO and call again. Whatever is in the outgoing BIO
@@ -284,6 +285,9 @@ class SSLObject(ConnectionView):
         finally:
             # An error kept by a frame that its traceback keeps would keep the connection too.
             del error, translated
+
+
+SSLObject.register(_stdlib.SSLObject)  # as `SSLContext` does
 
 
 def _check_bios(incoming: object, outgoing: object) -> None:

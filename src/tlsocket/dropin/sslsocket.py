@@ -16,6 +16,7 @@ import errno
 import os
 import ssl as _stdlib
 import threading
+from abc import ABCMeta
 from socket import SHUT_RDWR, SHUT_WR, SO_TYPE, SOCK_STREAM, SOL_SOCKET, socket
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["SSLSocket"]
 
 
-class SSLSocket(ConnectionView, socket):
+class SSLSocket(ConnectionView, socket, metaclass=ABCMeta):
     """A socket with TLS on it; made by `SSLContext.wrap_socket`, which takes the descriptor over.
 
     One thread may read while another writes. A timeout is a deadline for the whole call, the handshake in it included.
@@ -585,6 +586,9 @@ class SSLSocket(ConnectionView, socket):
             server_side=True,
         )
         return wrapped, address
+
+
+SSLSocket.register(_stdlib.SSLSocket)  # as `SSLContext` does
 
 
 def _check_wrap_arguments(

@@ -69,7 +69,7 @@ class ConnectionView:
     def context(self, context: SSLContext) -> None:
         from tlsocket.dropin.context import SSLContext
 
-        if not isinstance(context, SSLContext):
+        if SSLContext not in type(context).__mro__:  # one of the standard library's passes `isinstance`
             raise TypeError("The value must be a SSLContext")
         self._context = context
 
