@@ -8,7 +8,7 @@ import pytest
 
 from tests.conformance.cpython import verdicts
 from tests.conformance.cpython.__main__ import available
-from tests.conformance.cpython.runner import MODULES, Outcome, Run, play
+from tests.conformance.cpython.runner import MODULES, ROOT, Outcome, Run, play, play_again
 
 needs_tests = pytest.mark.skipif(not available(), reason="no test.test_ssl: on Debian, package libpython3-testsuite")
 REASON = verdicts.Reason("design", "because")
@@ -19,6 +19,13 @@ def test_every_listed_test_is_of_a_module_that_is_played_and_has_a_reason() -> N
         assert any(test.startswith(f"test.{module}.") for module in MODULES), test
         assert reason.kind in verdicts.KINDS
         assert len(reason.reason) > 20
+
+
+def test_manual_says_what_is_meant_to_differ() -> None:
+    page = (ROOT / "src/tlsocket/manual/differences.md").read_text(encoding="utf-8")
+    for reason in verdicts.listed().values():
+        if reason.kind == "design":
+            assert reason.reason.split(";")[0] in page
 
 
 def test_reason_may_be_left_out_for_a_version(tmp_path: Path) -> None:
@@ -93,6 +100,19 @@ def test_test_of_cpython_passes_whatever_is_in_the_place_of_ssl(replacement: str
         "test_DER_to_PEM": "pass",
         "test_private_init": "pass",
     }
+
+
+@needs_tests
+def test_failed_test_is_played_again_and_told_apart() -> None:
+    passing = "test.test_ssl.BasicSocketTests.test_DER_to_PEM"
+    failing = "test.test_ssl.BasicSocketTests.test_openssl_version"
+    played = Run("test_ssl", {passing: Outcome("error", "once"), failing: Outcome("fail", "ever")}, True)
+    play_again(played, [passing, failing])
+    assert played.tests[passing].outcome == "pass"
+    assert played.second == {passing: Outcome("error", "once")}
+    assert played.tests[failing] == Outcome("fail", "ever")
+    page = verdicts.page([verdicts.judge(played, {})], date="2026-01-01", sources="0")
+    assert "Passed the second time only: `test_ssl.BasicSocketTests.test_DER_to_PEM`" in page
 
 
 @needs_tests

@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 import ssl
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
+import tlsocket
 from tests.dropin.support import MODULES, Files, client_context, server_context
 
 ALERTS = [(level, number) for level in (1, 2) for number in range(256)]
@@ -93,6 +95,11 @@ def said(module: Any, role: str, data: bytes, files: Files, *, ends: bool = Fals
         tls.do_handshake()
     error = caught.value
     return Said(type(error).__name__, error.errno, getattr(error, "library", None), getattr(error, "reason", None))
+
+
+def test_manual_has_every_difference() -> None:
+    page = (Path(tlsocket.__file__).parent / "manual/differences.md").read_text(encoding="utf-8")
+    assert not [why for why in DIFFERENCES.values() if why not in page]
 
 
 @pytest.mark.parametrize("role", ["client", "server"])

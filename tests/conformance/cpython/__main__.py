@@ -13,7 +13,7 @@ import json
 import sys
 from pathlib import Path
 
-from tests.conformance.cpython.runner import MODULES, ROOT, Run, play
+from tests.conformance.cpython.runner import MODULES, ROOT, Run, play, play_again
 from tests.conformance.cpython.verdicts import judge, listed, page
 
 PAGE = ROOT / "src/tlsocket/manual/results/cpython.md"
@@ -47,6 +47,7 @@ def main() -> int:
     verdicts = []
     for module in options.modules or MODULES:
         run = play(module, replacement=options.replacement, limit=options.limit, only=options.only)
+        play_again(run, judge(run, reasons).failed.keys() & run.tests, replacement=options.replacement)
         verdict = judge(run, reasons)
         runs.append(run)
         verdicts.append(verdict)
@@ -55,6 +56,8 @@ def main() -> int:
         for test, why in verdict.failed.items():
             text = run.tests[test].text if options.show and test in run.tests else why
             print(f"  {test}: {text}", flush=True)
+        for test in run.second:
+            print(f"  {test}: passed the second time", flush=True)
         for test in verdict.outdated:
             print(f"  {test}: passes, and is listed", flush=True)
     if options.json:

@@ -55,6 +55,8 @@ class Verdict:
     skipped: dict[str, str] = field(default_factory=dict)
     outdated: list[str] = field(default_factory=list)
     """Listed, and passing."""
+    second: list[str] = field(default_factory=list)
+    """Among those that passed: the second time only."""
 
     @property
     def clean(self) -> bool:
@@ -64,7 +66,7 @@ class Verdict:
 
 def judge(run: Run, reasons: Mapping[str, Reason]) -> Verdict:
     """The verdict on one module; one that did not come to its end has failed."""
-    verdict = Verdict(run.module)
+    verdict = Verdict(run.module, second=list(run.second))
     for test, outcome in run.tests.items():
         if outcome.outcome == "skip":
             verdict.skipped[test] = outcome.text
@@ -121,6 +123,9 @@ def _section(verdicts: list[Verdict], date: str, sources: str) -> str:
     failed += [(test, "passes, and is listed") for v in verdicts for test in v.outdated]
     if failed:
         lines += ["", "Failed:", "", *(f"* `{_short(test)}`: {_plain(why)}" for test, why in failed)]
+    second = [_short(test) for v in verdicts for test in v.second]
+    if second:
+        lines += ["", f"Passed the second time only: {', '.join(f'`{test}`' for test in second)}."]
     reasons: dict[Reason, list[str]] = {}
     for verdict in verdicts:
         for test, reason in verdict.listed.items():
