@@ -8,6 +8,7 @@ BIN := $(VENV)/bin
 SUITE ?= short
 # Test files are dealt out to this many processes; the tests of one file stay together.
 WORKERS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
+FUZZ_SECONDS ?= 20
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Warnings of Cython and of the C compiler are errors in this tree; a user's own build is not that strict.
 export TLSOCKET_STRICT_BUILD := 1
@@ -18,7 +19,7 @@ BUILT := $(VENV)/.built
 TOOLS := $(VENV)/.tools
 
 .DEFAULT_GOAL := help
-.PHONY: help prerequisites demo test bench check-all lint clean
+.PHONY: help prerequisites demo test bench check-all fuzz lint clean
 
 help: ## this text
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/make \1|\2/p' Makefile | while IFS='|' read -r target text; do printf '%-16s %s\n' "$$target" "$$text"; done
@@ -34,6 +35,10 @@ bench: $(BUILT) $(TOOLS) ## our speed and memory beside the standard library's, 
 
 check-all: lint $(BUILT) $(TOOLS) ## every test, the long ones too; writes src/tlsocket/manual/results/
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --suite all --cov --cov-report=term --write-results src/tlsocket/manual/results/tests.md $(TESTS)
+
+fuzz: $(BUILT) $(TOOLS) ## every fuzz target under atheris, FUZZ_SECONDS each
+	$(PIP) install -c constraints.txt --no-build-isolation -e '.[cli,test,check,fuzz]'
+	$(BIN)/python -m tests.fuzz --all --seconds $(FUZZ_SECONDS) --jobs $(WORKERS)
 
 lint: $(BUILT) $(TOOLS) ## ruff, mypy --strict, the import contracts
 	@failed=''; \

@@ -28,7 +28,10 @@ OID_RSA = bytes.fromhex("06092a864886f70d010101")
 OID_PSS = bytes.fromhex("06092a864886f70d01010a")
 
 
-def issue(key: ec.EllipticCurvePrivateKey | dsa.DSAPrivateKey | mldsa.MLDSA44PrivateKey, padding: int = 0) -> bytes:
+def issue(
+    key: ec.EllipticCurvePrivateKey | dsa.DSAPrivateKey | mldsa.MLDSA44PrivateKey,
+    extension: x509.UnrecognizedExtension | None = None,
+) -> bytes:
     """A certificate for `key`, signed by a key of P-256 (nothing here verifies it)."""
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
     start = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
@@ -41,9 +44,8 @@ def issue(key: ec.EllipticCurvePrivateKey | dsa.DSAPrivateKey | mldsa.MLDSA44Pri
         .not_valid_before(start)
         .not_valid_after(start + datetime.timedelta(days=1))
     )
-    if padding:
-        value = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.11129.9.9"), bytes(padding))
-        builder = builder.add_extension(value, critical=False)
+    if extension is not None:
+        builder = builder.add_extension(extension, critical=False)
     signer = ec.generate_private_key(ec.SECP256R1())
     return builder.sign(signer, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
 
@@ -105,7 +107,8 @@ def test_cache_is_bounded_and_keeps_what_is_used(monkeypatch: pytest.MonkeyPatch
 
 
 def test_large_certificate_is_not_kept() -> None:
-    large = issue(ec.generate_private_key(ec.SECP256R1()), padding=9000)
+    padding = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.11129.9.9"), bytes(9000))
+    large = issue(ec.generate_private_key(ec.SECP256R1()), padding)
     assert parse_certificate(large) is not parse_certificate(large)
     assert not certificates._young
 
@@ -153,6 +156,24 @@ def test_key_usage_decides_whether_a_key_may_sign() -> None:
 
 def test_extensions_that_cannot_be_parsed_are_for_the_verifier() -> None:
     demand_digital_signature(parse_certificate(RSA.replace(b"\x03\x02\x05\xa0", b"\x04\x02\x05\xa0")))
+
+
+@pytest.mark.parametrize(
+    ("oid", "value"),
+    [
+        ("2.5.29.17", b"\x30\x02\xa3\x00"),  # subjectAltName with an x400Address
+        ("2.5.29.17", b"\x30\x02\xa5\x00"),  # and with an ediPartyName
+        ("2.5.29.17", b"\x30\x03\x82\x01\xff"),  # a DNS name that is not ASCII
+        ("1.3.6.1.5.5.7.1.24", b"\x30\x03\x02\x01\x63"),  # a TLS feature that nobody knows
+        ("2.5.29.15", b""),
+    ],
+)
+def test_what_cryptography_does_not_read_is_no_error_of_its_kind(oid: str, value: bytes) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    extension = x509.UnrecognizedExtension(x509.ObjectIdentifier(oid), value)
+    certificate = parse_certificate(issue(key, extension))
+    demand_digital_signature(certificate)
+    assert certificates.host_names(certificate) == ()
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -54,6 +55,7 @@ def main() -> int:
     parser.add_argument("targets", nargs="*", help="names; see README.md")
     parser.add_argument("--all", action="store_true", help="every target")
     parser.add_argument("--seconds", type=int, default=20, help="for each")
+    parser.add_argument("--jobs", type=int, default=1, help="how many at a time")
     parser.add_argument("--findings", type=Path, default=Path("fuzz-findings"), help="where crashing inputs go")
     parser.add_argument("--child", metavar="TARGET", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -63,7 +65,9 @@ def main() -> int:
     if importlib.util.find_spec("atheris") is None:
         parser.error("atheris is missing: pip install -c constraints.txt -e .[fuzz]")
     names = sorted(path.name for path in (HERE / "corpus").iterdir()) if arguments.all else arguments.targets
-    results = [run(name, arguments.seconds, arguments.findings.resolve()) for name in names]
+    findings = arguments.findings.resolve()
+    with ThreadPoolExecutor(arguments.jobs) as pool:
+        results = list(pool.map(lambda name: run(name, arguments.seconds, findings), names))
     return 0 if results and all(results) else 1
 
 

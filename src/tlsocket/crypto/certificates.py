@@ -15,7 +15,6 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
-from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import PublicKeyAlgorithmOID
 
 from tlsocket.crypto.suites import CertificateKind
@@ -23,6 +22,7 @@ from tlsocket.errors import InvalidMessage, PeerMisbehaved, Reason
 from tlsocket.registry.named_groups import NamedGroup
 
 __all__ = [
+    "PARSE_ERRORS",
     "PSSPublicKey",
     "PublicKey",
     "certificate_kind",
@@ -61,9 +61,23 @@ PublicKey = (
 """The keys that a certificate may carry in a handshake of ours."""
 
 
-# The warning (of a serial number that RFC 5280 section 4.1.2.2 forbids) is raised where a program turns warnings into
-# errors: a peer's bytes must raise only errors of ours there too.
-_PARSE_ERRORS = (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion, CryptographyDeprecationWarning)
+PARSE_ERRORS = (
+    ValueError,
+    TypeError,
+    OverflowError,
+    # A number that it does not know in the TLS feature extension (RFC 7633).
+    KeyError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+    UserWarning,
+)
+"""What `cryptography` raises when a field of a hostile certificate is looked at; it parses lazily.
+
+Its warnings (of a serial number that RFC 5280 section 4.1.2.2 forbids, of a name that is too long) are among them
+because a program may run with warnings turned into errors.
+"""
 
 
 # Two generations: a certificate is looked up in the young one, then in the old one, from which a hit moves it back.
@@ -87,7 +101,7 @@ def parse_certificate(der: bytes) -> x509.Certificate:
     else:
         try:
             certificate = x509.load_der_x509_certificate(der)
-        except _PARSE_ERRORS as error:
+        except PARSE_ERRORS as error:
             raise InvalidMessage(Reason.INVALID_CERTIFICATE_ENCODING, str(error)) from None
     if len(der) <= _CACHEABLE:
         _remember(der, certificate)
@@ -116,7 +130,7 @@ def validity(certificates: Iterable[bytes]) -> tuple[float, float]:
         try:
             start = max(start, certificate.not_valid_before_utc.timestamp())
             end = min(end, certificate.not_valid_after_utc.timestamp())
-        except _PARSE_ERRORS as error:
+        except PARSE_ERRORS as error:
             raise InvalidMessage(Reason.INVALID_CERTIFICATE_ENCODING, str(error)) from None
     return start, end
 
@@ -132,7 +146,7 @@ def certificate_public_key(certificate: x509.Certificate) -> PublicKey:
     """The key of a certificate. PeerMisbehaved when it is of a kind that no signature scheme of ours uses."""
     try:
         key = certificate.public_key()
-    except _PARSE_ERRORS as error:
+    except PARSE_ERRORS as error:
         raise PeerMisbehaved(Reason.UNSUPPORTED_CERTIFICATE_KEY, str(error)) from None
     if isinstance(key, rsa.RSAPublicKey):
         if certificate.public_key_algorithm_oid == PublicKeyAlgorithmOID.RSASSA_PSS:
@@ -147,7 +161,7 @@ def host_names(certificate: x509.Certificate) -> tuple[str, ...]:
     """The DNS names in subjectAltName, lower case; none where that cannot be read. For choosing among our own only."""
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (x509.ExtensionNotFound, x509.DuplicateExtension, *_PARSE_ERRORS):
+    except (x509.ExtensionNotFound, *PARSE_ERRORS):
         return ()
     return tuple(name.lower() for name in names.get_values_for_type(x509.DNSName))
 
@@ -194,7 +208,7 @@ def demand_digital_signature(certificate: x509.Certificate) -> None:
             # By type, without a search by OID: 0.1 us instead of 1.
             if type(extension.value) is x509.KeyUsage and not extension.value.digital_signature:
                 raise PeerMisbehaved(Reason.KEY_USAGE_FORBIDS_SIGNING)
-    except (*_PARSE_ERRORS, x509.DuplicateExtension):
+    except PARSE_ERRORS:
         return
 
 

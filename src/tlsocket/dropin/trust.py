@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tlsocket.dropin.exceptions import ssl_error, translate_load_error
 from tlsocket.dropin.stores import roots
-from tlsocket.pki.certificates import certificate_der, certificate_dict
+from tlsocket.pki.certificates import PARSE_ERRORS, certificate_der, certificate_dict
 from tlsocket.pki.errors import FileUnavailable, PkiError, WrongContent
 from tlsocket.pki.keys import read_source
 from tlsocket.pki.revocation import RevocationLists
@@ -161,6 +161,6 @@ def _is_authority(certificate: Any) -> bool:
         for extension in certificate.extensions:
             if extension.oid.dotted_string == _BASIC_CONSTRAINTS:
                 return bool(extension.value.ca)
-    except ValueError:
+    except PARSE_ERRORS:
         return False
     return bool(certificate.version.value == 0 and certificate.issuer == certificate.subject)

@@ -16,10 +16,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
+from tlsocket.crypto.certificates import PARSE_ERRORS
 from tlsocket.pki import der
 from tlsocket.pki.errors import WrongContent
 from tlsocket.pki.keys import (
@@ -51,24 +51,6 @@ __all__ = [
 
 _EXTENSIONS = 0xA3  # RFC 5280 section 4.1: [3] in the TBSCertificate
 _ALTERNATIVE_NAME = bytes.fromhex("0603551d11")  # the OBJECT IDENTIFIER 2.5.29.17
-PARSE_ERRORS = (
-    ValueError,
-    TypeError,
-    OverflowError,
-    # A number that it does not know in the TLS feature extension (RFC 7633).
-    KeyError,
-    UnsupportedAlgorithm,
-    x509.DuplicateExtension,
-    x509.InvalidVersion,
-    x509.UnsupportedGeneralNameType,
-    UserWarning,
-)
-"""What `cryptography` raises when a field of a hostile certificate is looked at; it parses lazily.
-
-Its warnings (of a serial number that RFC 5280 section 4.1.2.2 forbids, of a name that is too long) are among them
-because a program may run with warnings turned into errors.
-"""
-
 _CERTIFICATE_LABELS = frozenset({b"CERTIFICATE", b"X509 CERTIFICATE"})
 _ANY_LABEL = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
