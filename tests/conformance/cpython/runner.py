@@ -76,8 +76,10 @@ def play(module: str, *, replacement: str = "tlsocket", limit: float = 60.0, onl
 
 
 def play_again(run: Run, tests: Iterable[str], *, replacement: str = "tlsocket", limit: float = 60.0) -> None:
-    """Play failed tests once more. Some of CPython's lose a race now and then, with its own `ssl` too: a server of
-    test_ssl stops for good when a client leaves before it has read its session tickets.
+    """Play failed tests once more: some depend on who is faster, and the page tells which passed the second time only.
+
+    A client that leaves with session tickets unread resets the connection. Our server's `recv` says so, where `ssl`
+    of Python 3.11 reads b"", and then the server of test_ssl stops for good, before the test's next client comes.
     """
     failed = [test for test in tests if run.tests[test].outcome in ("fail", "error")]
     if not failed:
