@@ -79,7 +79,7 @@ def play_again(run: Run, tests: Iterable[str], *, replacement: str = "tlsocket",
     """Play failed tests once more: some depend on who is faster, and the page tells which passed the second time only.
 
     A client that leaves with session tickets unread resets the connection. Our server's `recv` says so, where `ssl`
-    of Python 3.11 reads b"", and then the server of test_ssl stops for good, before the test's next client comes.
+    of Python 3.11 and 3.12 reads b"", and then the server of test_ssl stops for good, before the next client comes.
     """
     failed = [test for test in tests if run.tests[test].outcome in ("fail", "error")]
     if not failed:
