@@ -106,8 +106,12 @@ cdef class RecordReader:
         if header[1] != 3 or content_type < TYPE_CHANGE_CIPHER_SPEC or content_type > TYPE_APPLICATION_DATA:
             if self.seen_record:
                 raise PeerMisbehaved(Reason.UNKNOWN_CONTENT_TYPE, f"0x{content_type:02x}, version 0x{header[1]:02x}")
-            if header[:HEADER] in (b"GET /", b"HEAD ", b"POST ", b"PUT /", b"OPTIO", b"CONNE", b"DELET", b"HTTP/"):
+            if header[:HEADER] in (b"GET /", b"HEAD ", b"POST ", b"PUT /", b"OPTIO", b"DELET"):
                 raise PeerMisbehaved(Reason.HTTP_REQUEST)
+            if header[:HEADER] == b"CONNE":
+                raise PeerMisbehaved(Reason.HTTPS_PROXY_REQUEST)
+            if header[:HEADER] == b"HTTP/":
+                raise PeerMisbehaved(Reason.HTTP_RESPONSE)
             raise PeerMisbehaved(Reason.NOT_TLS)
         limit = self.max_record
         if self.early_data_left >= 0:

@@ -178,11 +178,28 @@ _CORE = {
 _PRIVATE = ("_create_default_https_context", "_create_stdlib_context", "_create_unverified_context")
 """Names of `ssl` with an underscore that the standard library's own modules use."""
 
+_INTERNALS = frozenset(
+    (
+        "_ASN1Object", "_DEFAULT_CIPHERS", "_OPENSSL_API_VERSION", "_PROTOCOL_NAMES", "_RESTRICTED_SERVER_CIPHERS",
+        "_SSLContext", "_SSLMethod", "_TLSAlertType", "_TLSContentType", "_TLSMessageType", "_dnsname_match",
+        "_inet_paton", "_ipaddress_match", "_nid2obj", "_socket", "_ssl", "_txt2obj",
+        "RAND_egd", "RAND_pseudo_bytes", "match_hostname", "wrap_socket",
+        "base64", "errno", "namedtuple", "os", "sys", "warnings",
+    )
+)  # fmt: skip
+"""Insides of `ssl`, what it imports, and what old versions had, which programs should not touch and do: where the
+running interpreter's `ssl` has them, `tlsocket.dropin.private` has them too.
+"""
+
 
 def __getattr__(name: str) -> Any:
-    if name not in __all__ and name not in _PRIVATE:
+    if name in _INTERNALS:
+        value = import_module("tlsocket.dropin.private").private(name)
+    elif name in __all__ or name in _PRIVATE:
+        value = getattr(import_module(_CORE.get(name, "tlsocket.dropin")), name)
+    else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(_CORE.get(name, "tlsocket.dropin")), name)
+    globals()[name] = value
     return value
 
 

@@ -48,6 +48,8 @@ class Reason(enum.Enum):
     # Records (RFC 9846 section 5)
     NOT_TLS = "the peer's first bytes are not a TLS record"
     HTTP_REQUEST = "the peer speaks plain HTTP"
+    HTTPS_PROXY_REQUEST = "the peer takes this for an HTTP proxy, and speaks to it in plain text"
+    HTTP_RESPONSE = "the peer answered in plain HTTP: no TLS is spoken on this port"
     UNKNOWN_CONTENT_TYPE = "a record has an unknown content type"
     RECORD_OVERFLOW = "a record is longer than the protocol allows"
     BAD_RECORD_MAC = "a record could not be authenticated"
@@ -296,6 +298,8 @@ _ALERTS = {
     Reason.RECORD_OVERFLOW: AlertDescription.RECORD_OVERFLOW,
     Reason.NOT_TLS: AlertDescription.UNEXPECTED_MESSAGE,
     Reason.HTTP_REQUEST: AlertDescription.UNEXPECTED_MESSAGE,
+    Reason.HTTPS_PROXY_REQUEST: AlertDescription.UNEXPECTED_MESSAGE,
+    Reason.HTTP_RESPONSE: AlertDescription.UNEXPECTED_MESSAGE,
     Reason.UNKNOWN_CONTENT_TYPE: AlertDescription.UNEXPECTED_MESSAGE,
     Reason.NO_CONTENT_TYPE: AlertDescription.UNEXPECTED_MESSAGE,
     Reason.UNPROTECTED_RECORD: AlertDescription.UNEXPECTED_MESSAGE,

@@ -195,7 +195,7 @@ def test_shim_names_the_reason_of_a_failure(relayed: tuple[Path, dict[str, str]]
             sock.shutdown(socket.SHUT_WR)
             _, said = shim.communicate(timeout=WAIT)
     assert shim.returncode == 1
-    assert b":HTTP_REQUEST:" in said
+    assert b":HTTP_RESPONSE:" in said
 
 
 @pytest.mark.long

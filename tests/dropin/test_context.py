@@ -202,6 +202,7 @@ def test_minimum_versions_read_back(module: Any) -> None:
         context.minimum_version = ssl.TLSVersion.TLSv1
 
 
+@pytest.mark.filterwarnings("ignore:ssl.OP_NO_SSL:DeprecationWarning")
 def test_a_context_without_any_protocol_cannot_be_used(files: Files) -> None:
     context = tlsocket.create_default_context(cafile=files.authority)
     context.options |= ssl.OP_NO_TLSv1_3 | ssl.OP_NO_TLSv1_2
@@ -704,3 +705,18 @@ def test_the_stricter_client_authentication_wins_when_sni_chooses(files: Files, 
         error = background.error()
     assert isinstance(error, ssl.SSLError)
     assert error.reason == "PEER_DID_NOT_RETURN_A_CERTIFICATE"
+
+
+@pytest.mark.parametrize("option", ["OP_NO_TLSv1", "OP_NO_TLSv1_1", "OP_NO_TLSv1_2", "OP_NO_TLSv1_3"])
+def test_options_that_switch_versions_off_warn_once(module: Any, option: str) -> None:
+    context = module.SSLContext(module.PROTOCOL_TLS_CLIENT)
+    with pytest.warns(DeprecationWarning, match=r"^ssl\.OP_NO_SSL\*/ssl\.OP_NO_TLS\* options are deprecated$"):
+        context.options |= getattr(module, option)
+    context.options |= getattr(module, option)  # it is there already
+    context.options &= ~getattr(module, option)
+
+
+def test_minimum_below_tls_1_2_warns_in_the_words_of_ssl(module: Any) -> None:
+    context = module.SSLContext(module.PROTOCOL_TLS_CLIENT)
+    with pytest.warns(DeprecationWarning, match=r"^ssl\.TLSVersion\.TLSv1_1 is deprecated$"):
+        context.minimum_version = module.TLSVersion.TLSv1_1

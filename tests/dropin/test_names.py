@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import socket
 import ssl
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 
 import tlsocket
 import tlsocket.dropin
+from tests.dropin.support import Files, server_context
 
 REMOVED = {"match_hostname", "wrap_socket", "RAND_pseudo_bytes", "RAND_egd"}
 """Gone from `ssl` in Python 3.12, and never in ours."""
@@ -134,3 +136,31 @@ def test_default_verify_paths_name_files_that_exist() -> None:
     ours, theirs = tlsocket.get_default_verify_paths(), ssl.get_default_verify_paths()
     assert ours[2:] == theirs[2:]
     assert ours.cafile == theirs.cafile or theirs.cafile is None
+
+
+def test_objects_of_either_module_are_instances_for_the_other(files: Files) -> None:
+    contexts = {module: server_context(module, files) for module in (ssl, tlsocket)}
+    for context in contexts.values():
+        bio = context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_side=True)
+        with socket.socket() as plain, context.wrap_socket(plain, server_side=True) as wrapped:
+            for module in (ssl, tlsocket):
+                assert isinstance(context, module.SSLContext)
+                assert isinstance(bio, module.SSLObject)
+                assert isinstance(wrapped, module.SSLSocket)
+                assert not isinstance(plain, module.SSLSocket)
+                assert not isinstance(context, module.SSLObject)
+
+
+def test_class_that_derives_from_ours_takes_no_objects_of_others() -> None:
+    class Mine(tlsocket.SSLContext):
+        pass
+
+    assert isinstance(Mine(tlsocket.PROTOCOL_TLS_CLIENT), Mine)
+    assert not isinstance(tlsocket.SSLContext(tlsocket.PROTOCOL_TLS_CLIENT), Mine)
+    assert not isinstance(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), Mine)
+
+
+def test_context_of_the_standard_library_cannot_take_over_a_connection_of_ours(files: Files) -> None:
+    ours = server_context(tlsocket, files).wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_side=True)
+    with pytest.raises(TypeError, match="SSLContext"):
+        ours.context = server_context(ssl, files)

@@ -328,3 +328,36 @@ def test_a_name_to_check_is_needed(client: Any, server: Any) -> None:
 def test_objects_describe_themselves(ours: Pair) -> None:
     assert repr(ours.client).startswith("<tlsocket.SSLObject client at 0x")
     assert repr(ours.server).startswith("<tlsocket.SSLObject server at 0x")
+
+
+def test_reading_on_after_unwrap_began_ends_with_an_exception(pair: Pair) -> None:
+    """Before our own close_notify the peer's is b""; after it, `ssl` raises: asyncio's tests loop for ever else."""
+    with pytest.raises(ssl.SSLWantReadError):
+        pair.client.unwrap()
+    pair.server.write(b"the rest")
+    assert pair.client.read(100) == b"the rest"
+    assert pair.server.read(100) == b""
+    pair.server.unwrap()
+    for read in (lambda: pair.client.read(100), lambda: pair.client.read(100, bytearray(100))):
+        with pytest.raises(ssl.SSLZeroReturnError) as caught:
+            read()
+        assert caught.value.errno == ssl.SSL_ERROR_ZERO_RETURN
+    pair.client.unwrap()
+
+
+def test_inner_object_answers_what_programs_ask(ours: Pair, client: Any) -> None:
+    inner = ours.client._sslobj
+    assert inner.owner is ours.client
+    assert inner.context is client
+    assert inner.version() == "TLSv1.3"
+    leaf, root = inner.get_verified_chain()
+    assert inner.get_unverified_chain() == [leaf]
+    assert leaf != root
+    assert len({leaf, root, *inner.get_unverified_chain()}) == 2
+    assert leaf.public_bytes(2) == ssl.PEM_cert_to_DER_cert(leaf.public_bytes()) == ours.client.getpeercert(True)
+    assert leaf.get_info() == ours.client.getpeercert()
+    assert repr(leaf) != repr(root)
+    with pytest.raises(ValueError, match="format"):
+        leaf.public_bytes(7)
+    with pytest.raises(TypeError, match="cannot create"):
+        type(leaf)()

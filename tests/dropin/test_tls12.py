@@ -35,6 +35,7 @@ def test_a_maximum_of_tls12(client: Any, server: Any) -> None:
         assert received == b"fro" * 20_000
 
 
+@pytest.mark.filterwarnings("ignore:ssl.OP_NO_SSL:DeprecationWarning")
 @pytest.mark.parametrize("option", [ssl.OP_NO_TLSv1_2, ssl.OP_NO_TLSv1_3])
 def test_options_switch_versions_off(client: Any, server: Any, option: int) -> None:
     server.options |= option
@@ -42,6 +43,7 @@ def test_options_switch_versions_off(client: Any, server: Any, option: int) -> N
         assert near.version() == ("TLSv1.3" if option == ssl.OP_NO_TLSv1_2 else "TLSv1.2")
 
 
+@pytest.mark.filterwarnings("ignore:ssl.OP_NO_SSL:DeprecationWarning")
 @pytest.mark.parametrize(
     ("minimum", "maximum", "options"),
     [(V13, V12, 0), (V12, V12, ssl.OP_NO_TLSv1_2), (V13, V13, ssl.OP_NO_TLSv1_3)],

@@ -229,7 +229,7 @@ def test_unreadable_parts_are_described_all_the_same(authority: Authority) -> No
 
 
 def test_dictionary_of_a_certificate_with_an_extension_that_nobody_can_parse() -> None:
-    """A TLS feature (RFC 7633) of an unknown number: no KeyError out of the depths, and no names to be fooled by."""
+    """A TLS feature (RFC 7633) of an unknown number: no KeyError out of the depths, and the names are shown."""
     key = generate_private_key("ecdsa-p256")
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "odd")])
     features = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.5.5.7.1.24"), b"\x30\x03\x02\x01\x63")
@@ -247,4 +247,17 @@ def test_dictionary_of_a_certificate_with_an_extension_that_nobody_can_parse() -
     )
     described = certificate_dict(x509.load_der_x509_certificate(certificate.public_bytes(serialization.Encoding.DER)))
     assert described["subject"] == ((("commonName", "odd"),),)
-    assert "subjectAltName" not in described
+    assert described["subjectAltName"] == (("DNS", "localhost"),)
+
+
+def test_damaged_extension_does_not_hide_the_names() -> None:
+    """As in OpenSSL (and CPython's test of CVE-2019-5010, whose certificate has a list of points that is no list)."""
+    intact = Authority.create().issue(["localhost", "127.0.0.1"])
+    der = bytearray(certificate_der(intact.certificate))
+    usage = der.index(bytes.fromhex("0603551d25")) + 5  # extendedKeyUsage
+    damaged = usage + 2 + (3 if der[usage] == 1 else 0)
+    assert der[damaged] == 0x30
+    der[damaged] = 0x31
+    shown = certificate_dict(parse_certificate(bytes(der)))
+    assert shown["subjectAltName"] == (("DNS", "localhost"), ("IP Address", "127.0.0.1"))
+    assert certificate_dict(intact.certificate)["subjectAltName"] == shown["subjectAltName"]

@@ -262,12 +262,20 @@ def test_an_unknown_type_inside_protection_is_refused(content_type: int) -> None
 
 
 @pytest.mark.parametrize(
-    "line", ["GET / HTTP/1.1", "POST /x", "HEAD /", "PUT /a", "OPTIONS *", "CONNECT a:1", "DELETE /", "HTTP/1.1 400"]
+    ("line", "reason"),
+    [
+        *(
+            (line, Reason.HTTP_REQUEST)
+            for line in ("GET / HTTP/1.1", "POST /x", "HEAD /", "PUT /a", "OPTIONS *", "DELETE /")
+        ),
+        ("CONNECT a:1", Reason.HTTPS_PROXY_REQUEST),
+        ("HTTP/1.1 400", Reason.HTTP_RESPONSE),
+    ],
 )
-def test_plain_http_is_named(line: str) -> None:
+def test_plain_http_is_named(line: str, reason: Reason) -> None:
     end = bare()
     end.reader.feed(line.encode())
-    with refused(Reason.HTTP_REQUEST):
+    with refused(reason):
         end.reader.advance(end.owner)
 
 

@@ -12,6 +12,7 @@ import operator
 import os
 import ssl as _stdlib
 import warnings
+from abc import ABCMeta
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from socket import socket
@@ -50,7 +51,12 @@ from tlsocket.dropin.enums import (
     PROTOCOL_TLS_SERVER,
     VERIFY_ALLOW_PROXY_CERTS,
     VERIFY_X509_TRUSTED_FIRST,
+    OP_NO_SSLv2,
     OP_NO_SSLv3,
+    OP_NO_TLSv1,
+    OP_NO_TLSv1_1,
+    OP_NO_TLSv1_2,
+    OP_NO_TLSv1_3,
     Options,
     PROTOCOL_TLSv1_2,
     Purpose,
@@ -70,6 +76,7 @@ from tlsocket.dropin.sslobject import MemoryBIO, SSLObject
 from tlsocket.dropin.sslsocket import SSLSocket
 from tlsocket.dropin.stores import DistrustWatch, intermediates
 from tlsocket.dropin.trust import TrustSettings
+from tlsocket.dropin.underscored import Underscored
 from tlsocket.dropin.verification import TrustVerifier, profile_for, revocation_for
 from tlsocket.dropin.versions import NOT_BELOW_TLS_1_2, check_maximum, enabled_versions, tls_version
 from tlsocket.registry.versions import ProtocolVersion
@@ -91,6 +98,7 @@ _DEFAULT_OPTIONS = (
     | OP_SINGLE_ECDH_USE
     | OP_ENABLE_MIDDLEBOX_COMPAT
 )
+_VERSION_SWITCHES = int(OP_NO_SSLv2 | OP_NO_SSLv3 | OP_NO_TLSv1 | OP_NO_TLSv1_1 | OP_NO_TLSv1_2 | OP_NO_TLSv1_3)
 _ALL_SCHEMES = (*DEFAULT_SIGNATURE_SCHEMES, *CERTIFICATE_SCHEMES)
 _AUTHENTICATION = {
     0: ClientAuthentication.NONE,
@@ -103,7 +111,7 @@ _NO_DECISIONS: frozenset[DecisionKind] = frozenset()
 _CERTIFICATE_DECISION = frozenset({DecisionKind.CERTIFICATE})
 
 
-class SSLContext(Callbacks, Preferences, Limits, ResumptionSettings, Reloading):
+class SSLContext(Callbacks, Preferences, Limits, ResumptionSettings, Reloading, Underscored, metaclass=ABCMeta):
     """Settings, certificates and trust for any number of connections."""
 
     sslsocket_class: type[SSLSocket] = SSLSocket
@@ -518,9 +526,8 @@ class SSLContext(Callbacks, Preferences, Limits, ResumptionSettings, Reloading):
     def minimum_version(self, value: int) -> None:
         version = tls_version(value)
         if version in (TLSVersion.SSLv3, TLSVersion.TLSv1, TLSVersion.TLSv1_1):
-            warnings.warn(
-                f"ssl.TLSVersion.{version.name} is deprecated; TLS 1.2 is the minimum", DeprecationWarning, stacklevel=2
-            )
+            # Programs filter by this very text; what it does not say: TLS 1.2 is the minimum here.
+            warnings.warn(f"ssl.TLSVersion.{version.name} is deprecated", DeprecationWarning, stacklevel=2)
         self._minimum_version = (
             TLSVersion.TLSv1_3 if version in (TLSVersion.TLSv1_3, TLSVersion.MAXIMUM_SUPPORTED) else TLSVersion.TLSv1_2
         )
@@ -549,6 +556,9 @@ class SSLContext(Callbacks, Preferences, Limits, ResumptionSettings, Reloading):
         number = operator.index(value)
         if not 0 <= number < 1 << 64:
             raise OverflowError("options are an unsigned number of 64 bits")
+        if number & ~int(self._options) & _VERSION_SWITCHES:
+            text = "ssl.OP_NO_SSL*/ssl.OP_NO_TLS* options are deprecated"
+            warnings.warn(text, DeprecationWarning, stacklevel=2)
         self._options = Options(number)
         self._changed()
 
@@ -632,6 +642,9 @@ class SSLContext(Callbacks, Preferences, Limits, ResumptionSettings, Reloading):
         self._changed()
 
 
+# `isinstance` of the standard library's own objects is true as well: a program may have got one from elsewhere.
+SSLContext.register(_stdlib.SSLContext)
+
 
 def _replaces(new: Credential, old: Credential) -> bool:
     """Whether `new` is meant to take the place of `old`: a renewed certificate, whose names may have changed a bit."""
@@ -658,5 +671,3 @@ def _check_protocol(protocol: int | None) -> Any:
     elif method not in (PROTOCOL_TLS_CLIENT, PROTOCOL_TLS_SERVER):
         raise ValueError(f"invalid or unsupported protocol version {method.name}: {NOT_BELOW_TLS_1_2}")
     return method
-
-

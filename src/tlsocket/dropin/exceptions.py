@@ -36,6 +36,7 @@ from tlsocket.pki.errors import KeyMismatch, LoadError, PkiError
 from tlsocket.pki.verify_codes import verify_message
 
 __all__ = [
+    "CLOSED_BOTH_WAYS",
     "CertificateError",
     "SSLCertVerificationError",
     "SSLEOFError",
@@ -59,7 +60,10 @@ socket_error = OSError
 # ones that programs look for when somebody points them at a port that does not speak TLS.
 _OPENSSL_REASONS = {
     Reason.NOT_TLS: "WRONG_VERSION_NUMBER",
+    # urllib3 looks for "wrong version number" to say that a proxy speaks only HTTP.
+    Reason.HTTP_RESPONSE: "WRONG_VERSION_NUMBER",
     Reason.HTTP_REQUEST: "HTTP_REQUEST",
+    Reason.HTTPS_PROXY_REQUEST: "HTTPS_PROXY_REQUEST",
     Reason.TRUNCATED_MESSAGE: "LENGTH_MISMATCH",
     Reason.TRAILING_DATA: "LENGTH_MISMATCH",
     Reason.LENGTH_OUT_OF_RANGE: "BAD_LENGTH",
@@ -72,7 +76,7 @@ _OPENSSL_REASONS = {
     Reason.UNEXPECTED_CHANGE_CIPHER_SPEC: "UNEXPECTED_CCS_MESSAGE",
     Reason.INTERLEAVED_HANDSHAKE: "UNEXPECTED_RECORD",
     Reason.KEY_CHANGE_NOT_ALIGNED: "NOT_ON_RECORD_BOUNDARY",
-    Reason.UNEXPECTED_APPLICATION_DATA: "APP_DATA_IN_HANDSHAKE",
+    Reason.UNEXPECTED_APPLICATION_DATA: "UNEXPECTED_MESSAGE",
     Reason.DATA_AFTER_CLOSE_NOTIFY: "APPLICATION_DATA_AFTER_CLOSE_NOTIFY",
     Reason.TOO_MANY_EMPTY_RECORDS: "RECORD_TOO_SMALL",
     Reason.TOO_MANY_WARNING_ALERTS: "TOO_MANY_WARN_ALERTS",
@@ -216,6 +220,9 @@ def translate_load_error(error: PkiError) -> BaseException:
 # The two that are raised all the time.
 _WANT_READ = (SSLErrorNumber.SSL_ERROR_WANT_READ, "The operation did not complete (read)")
 _WANT_WRITE = (SSLErrorNumber.SSL_ERROR_WANT_WRITE, "The operation did not complete (write)")
+
+CLOSED_BOTH_WAYS = (SSLErrorNumber.SSL_ERROR_ZERO_RETURN, "TLS/SSL connection has been closed (EOF) (tlsocket)")
+"""What `ssl` raises when a program reads on after its own close_notify and the peer's comes; before, it reads b""."""
 
 
 def raise_outcome(outcome: int, last_errno: int, operation: str) -> NoReturn:

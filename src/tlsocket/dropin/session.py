@@ -8,6 +8,7 @@ as "no key"; what that means for the handshake is decided in `tlsocket.handshake
 from __future__ import annotations
 
 import ssl as _stdlib
+from abc import ABCMeta
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
@@ -31,7 +32,7 @@ _MAXIMUM_IDENTITY = 255
 """Bytes of UTF-8, as in OpenSSL."""
 
 
-class SSLSession:
+class SSLSession(metaclass=ABCMeta):
     """What a client needs to resume a session with a server; `SSLSocket.session` gives it, `session=` takes it."""
 
     __slots__ = ("_context", "_session", "_time")
@@ -119,6 +120,9 @@ class SSLSession:
         except TLSError as error:
             raise ValueError(f"this is no session that SSLSession.to_bytes() wrote ({error})") from None
         return cls._create(session, None)
+
+
+SSLSession.register(_stdlib.SSLSession)  # as `SSLContext` does
 
 
 def check_session(session: object, context: SSLContext) -> SSLSession | None:

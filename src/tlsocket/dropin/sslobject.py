@@ -10,12 +10,13 @@ from __future__ import annotations
 import os
 import ssl as _stdlib
 import threading
+from abc import ABCMeta
 from ssl import MemoryBIO
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from tlsocket._record import CLOSED, HAVE_DATA, STOPPED, TRUNCATED, WANT_READ
 from tlsocket.connection import Connection
-from tlsocket.dropin.exceptions import SSLZeroReturnError, raise_outcome, ssl_error, translate
+from tlsocket.dropin.exceptions import CLOSED_BOTH_WAYS, SSLZeroReturnError, raise_outcome, ssl_error, translate
 from tlsocket.dropin.session import SSLSession, check_session
 from tlsocket.dropin.view import ConnectionView
 from tlsocket.errors import Truncated, detached
@@ -43,7 +44,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_renew_lock)
 
 
-class SSLObject(ConnectionView):
+class SSLObject(ConnectionView, metaclass=ABCMeta):
     """TLS between an incoming and an outgoing BIO; made by `SSLContext.wrap_bio`.
 
     What would block raises `SSLWantReadError`: feed the incoming BIO and call again. Whatever is in the outgoing BIO
@@ -186,9 +187,13 @@ class SSLObject(ConnectionView):
                     got = conn.reader.read(size, conn, source)
                 else:
                     got = conn.reader.read_into(buffer, size, conn, source)
-                if isinstance(got, bytes) or got >= 0:
+                if not got or got == CLOSED:
+                    if conn.writer.close_notify_queued:
+                        raise SSLZeroReturnError(*CLOSED_BOTH_WAYS)
+                    return b"" if buffer is None else 0
+                if isinstance(got, bytes) or got > 0:
                     return got
-                if got == CLOSED or (got == TRUNCATED and self._context._ignores_unexpected_eof):
+                if got == TRUNCATED and self._context._ignores_unexpected_eof:
                     return b"" if buffer is None else 0
                 if got == WANT_READ and self._take_end(conn):
                     continue
@@ -280,6 +285,9 @@ class SSLObject(ConnectionView):
         finally:
             # An error kept by a frame that its traceback keeps would keep the connection too.
             del error, translated
+
+
+SSLObject.register(_stdlib.SSLObject)  # as `SSLContext` does
 
 
 def _check_bios(incoming: object, outgoing: object) -> None:

@@ -16,6 +16,7 @@ import errno
 import os
 import ssl as _stdlib
 import threading
+from abc import ABCMeta
 from socket import SHUT_RDWR, SHUT_WR, SO_TYPE, SOCK_STREAM, SOL_SOCKET, socket
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["SSLSocket"]
 
 
-class SSLSocket(ConnectionView, socket):
+class SSLSocket(ConnectionView, socket, metaclass=ABCMeta):
     """A socket with TLS on it; made by `SSLContext.wrap_socket`, which takes the descriptor over.
 
     One thread may read while another writes. A timeout is a deadline for the whole call, the handshake in it included.
@@ -269,6 +270,9 @@ class SSLSocket(ConnectionView, socket):
         """The peer's certificate, as `SSLObject` has it; OSError where nothing is connected."""
         self._check_connected()
         return super().getpeercert(binary_form)
+
+    def _checkClosed(self, msg: object = None) -> None:
+        """Nothing, as in `ssl`, where programs call it all the same."""
 
     def _check_connected(self) -> None:
         # getpeername raises ENOTCONN if there is no connection; a connect that first returned EINPROGRESS is one too.
@@ -582,6 +586,9 @@ class SSLSocket(ConnectionView, socket):
             server_side=True,
         )
         return wrapped, address
+
+
+SSLSocket.register(_stdlib.SSLSocket)  # as `SSLContext` does
 
 
 def _check_wrap_arguments(

@@ -31,6 +31,7 @@ from tlsocket.registry.signature_schemes import SignatureScheme
 
 if TYPE_CHECKING:
     from tlsocket.dropin.context import SSLContext
+    from tlsocket.dropin.private import Inner
 
 __all__ = ["ConnectionView"]
 
@@ -68,7 +69,7 @@ class ConnectionView:
     def context(self, context: SSLContext) -> None:
         from tlsocket.dropin.context import SSLContext
 
-        if not isinstance(context, SSLContext):
+        if SSLContext not in type(context).__mro__:  # one of the standard library's passes `isinstance`
             raise TypeError("The value must be a SSLContext")
         self._context = context
 
@@ -109,9 +110,13 @@ class ConnectionView:
         return negotiated is not None and (negotiated.resumed or negotiated.psk_identity is not None)
 
     @property
-    def _sslobj(self) -> ConnectionView | None:
-        """Programs look here to see whether TLS is active, and httpcore asks the object for what was negotiated."""
-        return None if self._conn is None else self
+    def _sslobj(self) -> Inner | None:
+        """Programs look here to see whether TLS is active, and some ask it what the socket does not tell."""
+        if self._conn is None:
+            return None
+        from tlsocket.dropin.private import Inner
+
+        return Inner(self)
 
     # What was negotiated
 

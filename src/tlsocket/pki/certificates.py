@@ -49,6 +49,8 @@ __all__ = [
     "subject_text",
 ]
 
+_EXTENSIONS = 0xA3  # RFC 5280 section 4.1: [3] in the TBSCertificate
+_ALTERNATIVE_NAME = bytes.fromhex("0603551d11")  # the OBJECT IDENTIFIER 2.5.29.17
 _CERTIFICATE_LABELS = frozenset({b"CERTIFICATE", b"X509 CERTIFICATE"})
 _ANY_LABEL = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -229,7 +231,13 @@ def certificate_dict(certificate: x509.Certificate) -> dict[str, Any]:
     try:
         extensions = list(certificate.extensions)
     except PARSE_ERRORS:
-        # All of them are parsed or none: without alternative names a program that looks for a name finds none.
+        # All of them are parsed or none, so one that is damaged hides the others; the names, at least, are read alone.
+        try:
+            names = _alternative_names_alone(certificate)
+        except PARSE_ERRORS:
+            names = []
+        if names:
+            result["subjectAltName"] = tuple(_general_name_pair(name) for name in names)
         return result
     for extension in extensions:
         value = extension.value
@@ -248,6 +256,20 @@ def certificate_dict(certificate: x509.Certificate) -> dict[str, Any]:
             if uris:
                 result["crlDistributionPoints"] = uris
     return result
+
+
+def _alternative_names_alone(certificate: x509.Certificate) -> list[x509.GeneralName]:
+    """The names of a certificate with some other extension that cannot be read: those of a copy without the others."""
+    tbs, *rest = der.elements(der.split(certificate_der(certificate))[1])
+    fields = der.elements(der.split(tbs)[1])
+    for place, field in enumerate(fields):
+        if field[0] == _EXTENSIONS:
+            extensions = der.elements(der.split(der.split(field)[1])[1])
+            kept = [each for each in extensions if der.split(each)[1].startswith(_ALTERNATIVE_NAME)]
+            fields[place] = der.encode(_EXTENSIONS, der.encode(der.SEQUENCE, *kept))
+    copy = der.encode(der.SEQUENCE, der.encode(der.SEQUENCE, *fields), *rest)
+    found = parse_certificate(copy).extensions
+    return [name for each in found if isinstance(each.value, x509.SubjectAlternativeName) for name in each.value]
 
 
 def _uris(names: Iterable[x509.GeneralName]) -> tuple[str, ...]:
