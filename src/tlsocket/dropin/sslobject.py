@@ -206,6 +206,7 @@ class SSLObject(ConnectionView):
         """Encrypt `data` into the outgoing BIO; returns its length."""
         conn = self._conn
         if not self._ready:
+            memoryview(data).release()  # what is no buffer is an error before anything goes out
             self.do_handshake()
         try:
             count = conn.writer.write(data, conn)

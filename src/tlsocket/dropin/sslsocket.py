@@ -378,6 +378,7 @@ class SSLSocket(ConnectionView, socket):
             raise ValueError(f"non-zero flags not allowed in calls to send() on {type(self)}")
         timeout = self.gettimeout()
         if not self._ready:
+            memoryview(data).release()  # what is no buffer is an error before anything goes out
             timeout = self._handshake(conn, timeout)
         try:
             count = conn.writer.send(self, data, timeout, conn)
@@ -502,10 +503,10 @@ class SSLSocket(ConnectionView, socket):
             conn.close()
             outcome = STOPPED
             while outcome == STOPPED:
-                flushed = conn.writer.flush(self, _left(timeout, deadline, "shutdown"))
+                flushed = conn.writer.flush(self, _left(timeout, deadline, "write"))
                 if flushed < 0:
-                    raise_outcome(flushed, conn.writer.last_errno, "shutdown")
-                outcome = conn.reader.pull(self, _left(timeout, deadline, "shutdown"), conn)
+                    raise_outcome(flushed, conn.writer.last_errno, "write")
+                outcome = conn.reader.pull(self, _left(timeout, deadline, "read"), conn)
                 if outcome == STOPPED and conn.suspended is not None:
                     self._decide(conn)
         except BaseException as error:
@@ -513,7 +514,7 @@ class SSLSocket(ConnectionView, socket):
         if outcome == HAVE_DATA:
             raise ssl_error("APPLICATION_DATA_AFTER_CLOSE_NOTIFY", "read what is left, then call unwrap() again")
         if outcome != CLOSED:
-            raise_outcome(outcome, conn.reader.last_errno, "shutdown")
+            raise_outcome(outcome, conn.reader.last_errno, "read")
         self._plain = True
         self._ready = False
         self._conn = None
