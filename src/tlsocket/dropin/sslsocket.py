@@ -290,6 +290,8 @@ class SSLSocket(ConnectionView, socket):
             raise ValueError("size should not be negative")
         timeout = self.gettimeout()
         if not self._ready:
+            if buflen == 0:
+                return b""  # as in `ssl`: nothing is asked for, so nothing is begun
             timeout = self._handshake(conn, timeout)
         try:
             data = conn.reader.recv(self, buflen, timeout, conn)
@@ -399,10 +401,12 @@ class SSLSocket(ConnectionView, socket):
             raise ValueError(f"non-zero flags not allowed in calls to sendall() on {type(self)}")
         timeout = self.gettimeout()
         deadline = clock.monotonic() + timeout if timeout else None
-        if not self._ready:
-            self._handshake(conn, timeout)
         with memoryview(data) as view, view.cast("B") as octets:
             sent, total = 0, len(octets)
+            if not total:
+                return None  # as in `ssl`: nothing is begun, and nothing can fail
+            if not self._ready:
+                self._handshake(conn, timeout)
             while True:
                 try:
                     count = conn.writer.send(self, octets[sent:] if sent else octets, timeout, conn)
