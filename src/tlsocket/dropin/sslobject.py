@@ -236,7 +236,7 @@ class SSLObject(ConnectionView):
             conn.close()
             while True:
                 outcome = conn.reader.advance(conn, self._incoming.read)
-                if outcome == CLOSED:
+                if outcome == CLOSED or (outcome == TRUNCATED and self._context._ignores_unexpected_eof):
                     return
                 if outcome == HAVE_DATA:
                     raise ssl_error(

@@ -517,7 +517,7 @@ class SSLSocket(ConnectionView, socket):
             self._fail(conn, error)
         if outcome == HAVE_DATA:
             raise ssl_error("APPLICATION_DATA_AFTER_CLOSE_NOTIFY", "read what is left, then call unwrap() again")
-        if outcome != CLOSED:
+        if outcome != CLOSED and not (outcome == TRUNCATED and self._context._ignores_unexpected_eof):
             raise_outcome(outcome, conn.reader.last_errno, "read")
         self._plain = True
         self._ready = False
