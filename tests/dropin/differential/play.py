@@ -94,6 +94,8 @@ class End:
         self.failed = self.gone = self.done = False
         self.ended = False
         """Whether this end has said in any way that nothing more comes."""
+        self.closed = False
+        """Whether its BIO has been told that there is no more."""
         self.disturbed = False
         """Whether foreign bytes are on the way to it, which may be the beginning of anything."""
 
@@ -465,7 +467,7 @@ class Play:
         """The wire of `bio`."""
         end.wire += end.peer.outgoing.read()
         size = {"all": len(end.wire), "few": count, "all_but": max(len(end.wire) - count, 0)}[how]
-        if size and not end.incoming.eof:
+        if size and not end.closed:
             end.incoming.write(end.wire[:size])
             del end.wire[:size]
 
@@ -518,6 +520,7 @@ class Play:
         if self.bio:
             self.deliver(end.peer, "all")
             end.peer.incoming.write_eof()
+            end.peer.closed = True
             end.ended = True
         else:
             self.record(end, "close", end.tls.close)
@@ -530,7 +533,10 @@ class Play:
         if self.bio:
             end.peer.wire += end.outgoing.read() + data
         elif end.tls.fileno() >= 0 and not end.ended and not end.peer.ended:
-            os.write(end.tls.fileno(), data)
+            try:
+                os.write(end.tls.fileno(), data)
+            except OSError:
+                return  # the peer has hung up
         else:
             return
         end.peer.unread.append(len(data))
@@ -559,8 +565,9 @@ class Play:
                 self.alone(end, "file.readinto", lambda: (file.readinto(buffer), bytes(buffer)))
                 end.take(size)
             elif way == "readline":
-                self.alone(end, "file.readline", lambda: [len(file.readline(total)) for _ in range(1)])
-                self.alone(end, "file.rest", lambda: None)
+                line = self.alone(end, "file.readline", lambda: file.readline(total)) or b""
+                if total > len(line):
+                    self.alone(end, "file.read", lambda: zlib.crc32(file.read(total - len(line)) or b""))
                 end.unread.clear()
             else:
                 self.alone(end, "file.read", lambda: zlib.crc32(file.read(total) or b""))
@@ -601,7 +608,7 @@ class Play:
     def shutdown(self, end: End, how: int) -> None:
         """Of the socket."""
         self.record(end, f"shutdown({how})", lambda: end.tls.shutdown(how))
-        end.ended = True
+        end.ended |= how != socket.SHUT_RD
 
 
 def play(script: Script, client: Any, server: Any, world: World) -> list[Outcome]:
