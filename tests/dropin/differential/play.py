@@ -448,6 +448,7 @@ class Play:
             end.tls.settimeout(_SHORT)
         try:
             self.record(end, name, lambda: MISTAKES[name][1](end.tls))
+            end.ended |= name == "shutdown('x')"  # `ssl` drops TLS before it looks at the argument
         finally:
             if not self.bio and end.tls.fileno() >= 0:
                 end.tls.settimeout(limit)
@@ -456,7 +457,9 @@ class Play:
     def do_context(self, end: End, name: str) -> None:
         """The same on a context of its own."""
         context = end.module.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        before = end.failed
         self.record(end, name, lambda: CONTEXT_MISTAKES[name](end.module, context))
+        end.failed = before
 
     def do_deliver(self, end: End, how: str, count: int = 0) -> None:
         """Let an SSLObject have what its peer wrote, or a part of it."""
