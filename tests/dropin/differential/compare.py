@@ -123,6 +123,5 @@ def smallest(mismatch: Mismatch, world: World) -> Mismatch:
 
 
 def _kind(mismatch: Mismatch) -> tuple[Any, ...]:
-    return tuple(
-        (each.call, each.error, each.attributes[:3]) if each is not None else () for each in (mismatch.expected, mismatch.got)
-    )
+    both = (mismatch.expected, mismatch.got)
+    return tuple(() if each is None else (each.call, each.error, each.attributes[:3]) for each in both)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 from tests.dropin.differential.mistakes import CONTEXT_MISTAKES, MISTAKES
 
@@ -151,21 +152,24 @@ def _beginning(setup: Setup, rng: random.Random) -> Iterator[Step]:
         return
     kind = setup.kind
     for _ in range(rng.randrange(1, 6)):
-        end = rng.choice(ENDS)
-        early: tuple[Callable[[], Step], ...] = (
-            lambda: Step(end, "handshake"),  # noqa: B023
-            lambda: Step(end, "handshake"),  # noqa: B023
-            lambda: _question(rng, end, kind),  # noqa: B023
-            lambda: Step(end, "read", ("read", rng.choice(_SIZES))),  # noqa: B023
-            lambda: Step(end, "send", ("write", rng.choice(_SIZES))),  # noqa: B023
-            lambda: Step(end, "unwrap"),  # noqa: B023
-            lambda: Step(end, "end"),  # noqa: B023
-            lambda: Step(end, "inject", (rng.choice(("http", "ssh", "zeros", "alert", "letters")),)),  # noqa: B023
-            lambda: Step(end, "deliver", _delivery(rng)),  # noqa: B023
-        )
-        yield rng.choice(early)()
+        yield _early(rng.choice(ENDS), kind, rng)
     if rng.random() < 0.6:
         yield Step("client", "shake")
+
+
+def _early(end: str, kind: str, rng: random.Random) -> Step:
+    early: tuple[Callable[[], Step], ...] = (
+        lambda: Step(end, "handshake"),
+        lambda: Step(end, "handshake"),
+        lambda: _question(rng, end, kind),
+        lambda: Step(end, "read", ("read", rng.choice(_SIZES))),
+        lambda: Step(end, "send", ("write", rng.choice(_SIZES))),
+        lambda: Step(end, "unwrap"),
+        lambda: Step(end, "end"),
+        lambda: Step(end, "inject", (rng.choice(("http", "ssh", "zeros", "alert", "letters")),)),
+        lambda: Step(end, "deliver", _delivery(rng)),
+    )
+    return rng.choice(early)()
 
 
 def _delivery(rng: random.Random) -> tuple[object, ...]:
@@ -234,4 +238,5 @@ def _smaller(script: Script) -> Iterator[Script]:
                 yield replace(script, steps=script.steps[:start] + script.steps[start + size :])
     for each in fields(Setup):
         if getattr(script.setup, each.name) != each.default and (each.name != "kind" or not script.setup.listen):
-            yield replace(script, setup=replace(script.setup, **{each.name: each.default}))
+            plain: dict[str, Any] = {each.name: each.default}
+            yield replace(script, setup=replace(script.setup, **plain))
