@@ -68,7 +68,7 @@ DIFFERENCES: tuple[Difference, ...] = (
     ),
     Difference(
         "After detach()",
-        ".*", "SSLEOFError|Underlying socket|b''|OSError|Want", "Bad file descriptor|ValueError",
+        ".*", "SSLEOFError|Underlying socket|b''|OSError|Want", "Bad file descriptor|ValueError|BAD_LENGTH",
         "law 3: a socket without a descriptor has no connection; ssl keeps the TLS object and fails somewhere in it",
         after="detach", ends=True,
     ),
@@ -80,7 +80,7 @@ DIFFERENCES: tuple[Difference, ...] = (
     ),
     Difference(
         "Alerts about an end",
-        f"shake|do_handshake|{_READS}|{_WRITES}", "DECODE_ERROR|WRONG_VERSION_NUMBER", "SSLWantReadError|DECODE_ERROR",
+        f"shake|do_handshake|{_READS}|{_WRITES}", "DECODE_ERROR|WRONG_VERSION_NUMBER", "SSLWantReadError|DECODE_ERROR|SSLEOFError",
         "OpenSSL answers an end of input in the handshake with an alert; there is nobody to read it",
         setup="kind='bio'", ends=True,
     ),
@@ -89,6 +89,12 @@ DIFFERENCES: tuple[Difference, ...] = (
         f"{_READS}|{_WRITES}|unwrap|do_handshake|shake",
         r"SSLEOFError \(8, None|: b''|SSLSyscallError|SHUTDOWN_WHILE_IN_INIT|BAD_LENGTH", "BrokenPipeError|ConnectionResetError",
         "ssl turns a broken pipe or a reset into SSLEOFError, which suppress_ragged_eofs then hides; ours is the OSError",
+        ends=True,
+    ),
+    Difference(
+        "Errors of the system",
+        "do_handshake|shake", "BrokenPipeError|ConnectionResetError|SSLEOFError", r"\(early\): None",
+        "a server whose client has finished and left can still read what it sent",
         ends=True,
     ),
     Difference(
@@ -104,7 +110,7 @@ DIFFERENCES: tuple[Difference, ...] = (
     ),
     Difference(
         "unwrap() with unread data",
-        _READS + "|do_handshake|pending|file.*", r"not made|: 0|SSLSyscallError|SSLWantReadError|SSLEOFError \(8, None|: b'|: \(\d+, \d+\)", r": b'|: \(\d+|: None",
+        _READS + "|do_handshake|pending|file.*", r"not made|: 0|SSLSyscallError|SSLWantReadError|SSLEOFError \(8, None|: b'|: \(\d+, \d+\)", r": b'|: \(\d+|: None|: \d+$",
         "OpenSSL throws away what came before the peer's close_notify, or forgets the connection; ours lets it be read",
         after=r"unwrap: (SSL|Timeout|.not made)|unwrap \(", ends=True,
     ),
@@ -120,7 +126,7 @@ DIFFERENCES: tuple[Difference, ...] = (
     ),
     Difference(
         "Negative options",
-        "options = -1", ": None", "OverflowError",
+        "options = -1", ": None|OverflowError", "OverflowError",
         "deprecated in Python 3.13; there is no such set of options",
     ),
     Difference(
@@ -131,7 +137,7 @@ DIFFERENCES: tuple[Difference, ...] = (
     ),
     Difference(
         "Sessions of TLS 1.2",
-        "do_handshake|shake|" + _READS, r"\(early\)|: 'not made'", r"\(early\)",
+        f"do_handshake|shake|{_READS}|{_WRITES}", r"\(early\)|: 'not made'", r"\(early\)",
         "an abbreviated handshake has fewer steps",
         setup=r"versions=.*'1\.2'.*resume=True", ends=True,
     ),
@@ -182,7 +188,7 @@ DIFFERENCES: tuple[Difference, ...] = (
     ),
     Difference(
         "session before the handshake",
-        "has_session", r"i2d\(\) failed", ": False",
+        "has_session", r"i2d\(\) failed|: True", r"\(early\): False",
         "None, as the documentation of ssl has it",
     ),
     Difference(
@@ -242,7 +248,7 @@ DIFFERENCES: tuple[Difference, ...] = (
     ),
     Difference(
         "recv_into() after unwrap()",
-        "recv_into|recvfrom_into", "buffer too small for requested bytes|TypeError", ": b''|BlockingIOError|TimeoutError",
+        r"recv_into|recvfrom_into|recv_into\(empty\)", "buffer too small for requested bytes|TypeError", ": (b''|0)|BlockingIOError|TimeoutError",
         "an empty buffer takes nothing, where ssl asks for 1024 bytes; recvfrom_into() works without a size",
         after="unwrap",
     ),
