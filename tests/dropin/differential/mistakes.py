@@ -37,7 +37,7 @@ MISTAKES: dict[str, tuple[frozenset[str], Callable[[Any], Any]]] = {
     "recv_into(5)": (_S, lambda tls: tls.recv_into(5)),
     "recv_into(empty)": (_S, lambda tls: tls.recv_into(bytearray())),
     "recv_into(b, -1)": (_S, lambda tls: tls.recv_into(bytearray(5), -1)),
-    "recv_into(b, 1, 5)": (_S, lambda tls: tls.recv_into(bytearray(5), 1, 5)),
+    "recv_into(b, 1, 5)": (_S, lambda tls: tls.recv_into(bytearray(5), 1, socket.MSG_PEEK)),
     "send('x')": (_S, lambda tls: tls.send("x")),
     "send(None)": (_S, lambda tls: tls.send(None)),
     "send(x, 5)": (_S, lambda tls: tls.send(b"x", 5)),

@@ -152,6 +152,7 @@ class Play:
             self.listener = contexts[1].wrap_socket(raw, server_side=True, **options)
             self.listener.settimeout(PATIENCE)
             near = socket.socket()
+            near.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         else:
             near, far = socket.socketpair()
             self.server.tls = contexts[1].wrap_socket(far, server_side=True, **options)
@@ -281,6 +282,7 @@ class Play:
 
         def accept() -> None:
             self.server.tls, _ = self.listener.accept()
+            self.server.tls.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else small writes wait for an ACK
             self.server.tls.settimeout(self.timeout)
 
         address = self.listener.getsockname()
