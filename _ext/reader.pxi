@@ -204,7 +204,11 @@ cdef class RecordReader:
         if self.early_data_left >= 0:
             return self.open_after_early_data(protection, record, length, owner)
         inner = protection.opened_size(length)
-        if self.application and destination != NULL and inner <= capacity - produced[0]:
+        # The slack is for the inner type. TLS 1.2 has none there: a content of one byte too many must not use it.
+        if (
+            self.application and destination != NULL and inner <= capacity - produced[0]
+            and inner - protection.inner_type <= size - produced[0]
+        ):
             target = destination + produced[0]
             behind = target[inner - 1] if inner > 0 else 0
             content = protection.open(record, length, target, &content_type)

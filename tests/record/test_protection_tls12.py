@@ -363,6 +363,22 @@ def test_one_read_takes_no_more_than_the_room_and_the_loss(kind: str, room: int)
 
 
 @each_kind
+@pytest.mark.parametrize("room", [1, 99, 16383])
+def test_a_read_of_one_byte_less_than_a_record_gives_one_byte_less(kind: str, room: int) -> None:
+    """TLS 1.2 has no inner type, so the byte of slack that it has in TLS 1.3 is none here."""
+    data = os.urandom(room + 1)
+    with wired(kind) as (end, peer):
+        peer.sendall(seal(kind, 0, data))
+        assert end.recv(room) == data[:room]
+        assert end.reader.pending() == 1
+        assert end.recv(room) == data[room:]
+    end = end_of(kind)
+    end.reader.feed(seal(kind, 0, data))
+    assert end.reader.read(room, end.owner) == data[:room]
+    assert end.reader.read(room, end.owner) == data[room:]
+
+
+@each_kind
 def test_select_stays_honest(kind: str) -> None:
     """After any receive no whole record is held: `pending` says so, or the descriptor does."""
     with wired(kind) as (end, raw):

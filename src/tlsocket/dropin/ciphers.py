@@ -152,6 +152,8 @@ def parse_cipher_string(ciphers: str) -> tuple[int, ...]:
     exchange, finite fields) selects nothing, and then TLS 1.2 is not spoken; where no word means anything to OpenSSL
     either it is an `SSLError`, as there.
     """
+    if not isinstance(ciphers, str):
+        raise TypeError(f"set_ciphers() argument must be str, not {type(ciphers).__name__}")
     chosen: list[int] = []
     forbidden: set[int] = set()
     least = 0

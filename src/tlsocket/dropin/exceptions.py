@@ -201,6 +201,8 @@ def translate(error: BaseException, server_name: str | None = None) -> BaseExcep
     if isinstance(error, TLSError):
         reason = _OPENSSL_REASONS.get(error.reason, error.reason.name)
         return ssl_error(reason, str(error))
+    if isinstance(error, BufferError):
+        return TypeError(f"a read-write bytes-like object is needed: {error}")
     return error
 
 

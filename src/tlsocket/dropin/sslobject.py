@@ -211,6 +211,7 @@ class SSLObject(ConnectionView, metaclass=ABCMeta):
         """Encrypt `data` into the outgoing BIO; returns its length."""
         conn = self._conn
         if not self._ready:
+            memoryview(data).release()  # what is no buffer is an error before anything goes out
             self.do_handshake()
         try:
             count = conn.writer.write(data, conn)
@@ -240,7 +241,7 @@ class SSLObject(ConnectionView, metaclass=ABCMeta):
             conn.close()
             while True:
                 outcome = conn.reader.advance(conn, self._incoming.read)
-                if outcome == CLOSED:
+                if outcome == CLOSED or (outcome == TRUNCATED and self._context._ignores_unexpected_eof):
                     return
                 if outcome == HAVE_DATA:
                     raise ssl_error(

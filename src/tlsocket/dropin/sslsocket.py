@@ -294,6 +294,8 @@ class SSLSocket(ConnectionView, socket, metaclass=ABCMeta):
             raise ValueError("size should not be negative")
         timeout = self.gettimeout()
         if not self._ready:
+            if buflen == 0:
+                return b""  # as in `ssl`: nothing is asked for, so nothing is begun
             timeout = self._handshake(conn, timeout)
         try:
             data = conn.reader.recv(self, buflen, timeout, conn)
@@ -382,6 +384,7 @@ class SSLSocket(ConnectionView, socket, metaclass=ABCMeta):
             raise ValueError(f"non-zero flags not allowed in calls to send() on {type(self)}")
         timeout = self.gettimeout()
         if not self._ready:
+            memoryview(data).release()  # what is no buffer is an error before anything goes out
             timeout = self._handshake(conn, timeout)
         try:
             count = conn.writer.send(self, data, timeout, conn)
@@ -402,10 +405,12 @@ class SSLSocket(ConnectionView, socket, metaclass=ABCMeta):
             raise ValueError(f"non-zero flags not allowed in calls to sendall() on {type(self)}")
         timeout = self.gettimeout()
         deadline = clock.monotonic() + timeout if timeout else None
-        if not self._ready:
-            self._handshake(conn, timeout)
         with memoryview(data) as view, view.cast("B") as octets:
             sent, total = 0, len(octets)
+            if not total:
+                return None  # as in `ssl`: nothing is begun, and nothing can fail
+            if not self._ready:
+                self._handshake(conn, timeout)
             while True:
                 try:
                     count = conn.writer.send(self, octets[sent:] if sent else octets, timeout, conn)
@@ -506,18 +511,18 @@ class SSLSocket(ConnectionView, socket, metaclass=ABCMeta):
             conn.close()
             outcome = STOPPED
             while outcome == STOPPED:
-                flushed = conn.writer.flush(self, _left(timeout, deadline, "shutdown"))
+                flushed = conn.writer.flush(self, _left(timeout, deadline, "write"))
                 if flushed < 0:
-                    raise_outcome(flushed, conn.writer.last_errno, "shutdown")
-                outcome = conn.reader.pull(self, _left(timeout, deadline, "shutdown"), conn)
+                    raise_outcome(flushed, conn.writer.last_errno, "write")
+                outcome = conn.reader.pull(self, _left(timeout, deadline, "read"), conn)
                 if outcome == STOPPED and conn.suspended is not None:
                     self._decide(conn)
         except BaseException as error:
             self._fail(conn, error)
         if outcome == HAVE_DATA:
             raise ssl_error("APPLICATION_DATA_AFTER_CLOSE_NOTIFY", "read what is left, then call unwrap() again")
-        if outcome != CLOSED:
-            raise_outcome(outcome, conn.reader.last_errno, "shutdown")
+        if outcome != CLOSED and not (outcome == TRUNCATED and self._context._ignores_unexpected_eof):
+            raise_outcome(outcome, conn.reader.last_errno, "read")
         self._plain = True
         self._ready = False
         self._conn = None

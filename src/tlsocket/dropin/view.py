@@ -242,9 +242,13 @@ class ConnectionView:
         `tls-exporter` takes its place. In TLS 1.2 both need the extended main secret (RFC 7627): without it
         `tls-unique` is None and `tls-exporter` a ValueError.
         """
-        if cb_type not in CHANNEL_BINDING_TYPES:
-            raise ValueError(f"{cb_type} channel binding type not implemented")
         conn = self._conn
+        if conn is not None and not isinstance(cb_type, str):
+            raise TypeError(f"get_channel_binding() argument 'cb_type' must be str, not {type(cb_type).__name__}")
+        if cb_type not in CHANNEL_BINDING_TYPES:
+            # `ssl` quotes the name where there is a connection.
+            name = cb_type if conn is None else repr(cb_type)
+            raise ValueError(f"{name} channel binding type not implemented")
         if conn is None or conn.negotiated is None:
             return None
         if cb_type == "tls-exporter":
