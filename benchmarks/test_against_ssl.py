@@ -32,16 +32,24 @@ def test_round_trip(measure: Measure, library: str, size: int) -> None:
 @pytest.mark.parametrize("library", alternating)
 @pytest.mark.parametrize("mutual", [False, True], ids=["server", "mutual"])
 def test_full_handshake(measure: Measure, library: str, mutual: bool) -> None:
-    """ECDSA P-256, X25519, in memory, with and without a client certificate."""
-    title = "full handshake, ECDSA P-256, X25519" + (", client certificate" if mutual else "")
+    """ECDSA P-256, X25519, in memory, with and without a client certificate; two tickets, as both libraries send."""
+    title = "full handshake, ECDSA P-256, X25519, two tickets" + (", client certificate" if mutual else "")
     figures = measure(title, "handshakes", library, mutual=mutual, small_options={"count": 5})
     assert figures["us client"] > 0
 
 
 @pytest.mark.parametrize("library", alternating)
+def test_full_handshake_without_tickets(measure: Measure, library: str) -> None:
+    """The same where the server sends no tickets."""
+    title = "full handshake, ECDSA P-256, X25519, no tickets"
+    figures = measure(title, "handshakes", library, tickets=0, small_options={"count": 5})
+    assert figures.keys() == {"us client", "us server"}
+
+
+@pytest.mark.parametrize("library", alternating)
 def test_full_handshake_with_default_groups(measure: Measure, library: str) -> None:
     """X25519MLKEM768 with an X25519 share beside it, against what `ssl` does of itself: X25519."""
-    title = "full handshake, ECDSA P-256, our default groups (X25519MLKEM768) against X25519"
+    title = "full handshake, ECDSA P-256, two tickets, our default groups (X25519MLKEM768) against X25519"
     figures = measure(title, "handshakes", library, default_groups=True, small_options={"count": 5})
     assert figures["us client"] > 0
 

@@ -12,7 +12,7 @@ import statistics
 import time
 from typing import Any
 
-from tlsocket.bench.handshakes import connect, step
+from tlsocket.bench.handshakes import connect, read_tickets, step
 from tlsocket.bench.setting import contexts
 
 __all__ = ["run"]
@@ -20,10 +20,9 @@ __all__ = ["run"]
 
 def run(library: str, count: int = 400, mutual: bool = False) -> dict[str, float]:
     """Median microseconds of the client, of the server, and of the client's reading of the ticket."""
-    server, client = contexts(library, mutual=mutual)
-    server.num_tickets = 1
+    server, client = contexts(library, mutual=mutual, tickets=1)
     first, _ = connect(library, server, client)
-    _read_ticket(first)
+    read_tickets(first)
     session = first.session
     for _ in range(20):
         _resume(server, client, session)
@@ -51,15 +50,8 @@ def _resume(server_context: Any, client_context: Any, session: Any) -> tuple[flo
         server_done = server_done or step(server)
         server_spent += clock() - now
     started = clock()
-    _read_ticket(client)
+    read_tickets(client)
     ticket_spent = clock() - started
     if not (client.session_reused and server.session_reused):
         raise RuntimeError("the session was not resumed")
     return client_spent, server_spent, ticket_spent
-
-
-def _read_ticket(client: Any) -> None:
-    try:
-        client.read(1)
-    except ssl.SSLWantReadError:
-        pass

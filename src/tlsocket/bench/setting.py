@@ -2,8 +2,8 @@
 
 Equal work is the point: both sides use TLS 1.3, AES-256-GCM (the suite that the standard library prefers and cannot be
 talked out of), X25519 (its first group; ours is a hybrid with ML-KEM, which has a row of its own), an ECDSA P-256
-certificate under a root, a checked host name, and no session tickets. Nothing is cached between handshakes that `ssl`
-does not cache too.
+certificate under a root, and a checked host name. Session tickets are left out, but in handshakes, where both send as
+many. Nothing is cached between handshakes that `ssl` does not cache too.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-__all__ = ["SUITE", "certificates", "contexts", "in_memory_pair"]
+__all__ = ["MODULES", "SUITE", "certificates", "contexts", "in_memory_pair"]
 
 SUITE = "TLS_AES_256_GCM_SHA384"
 
@@ -43,7 +43,7 @@ def certificates() -> dict[str, str]:
     return {name: str(Path(folder) / file) for name, file in names.items()}
 
 
-def contexts(library: str, *, mutual: bool = False, default_groups: bool = False) -> tuple[Any, Any]:
+def contexts(library: str, *, mutual: bool = False, default_groups: bool = False, tickets: int = 0) -> tuple[Any, Any]:
     """A server's and a client's context of one library, set up alike; `default_groups`: ours as they come."""
     ssl: Any = importlib.import_module(MODULES.get(library, library))
     files = certificates()
@@ -53,7 +53,7 @@ def contexts(library: str, *, mutual: bool = False, default_groups: bool = False
     client.load_verify_locations(files["root"])
     if library in MODULES:
         # rtls cannot be told.
-        server.num_tickets = 0
+        server.num_tickets = tickets
     for context in (server, client):
         context.minimum_version = ssl.TLSVersion.TLSv1_3
         if library == "tlsocket":
