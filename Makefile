@@ -9,6 +9,8 @@ SUITE ?= short
 # Test files are dealt out to this many processes; the tests of one file stay together.
 WORKERS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 FUZZ_SECONDS ?= 20
+# What `make test` and `make lint` need. With `libraries` (and redis-server) the tests of other people's libraries run too.
+EXTRAS ?= cli,test,check
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Warnings of Cython and of the C compiler are errors in this tree; a user's own build is not that strict.
 export TLSOCKET_STRICT_BUILD := 1
@@ -37,7 +39,7 @@ check-all: lint $(BUILT) $(TOOLS) ## every test, the long ones too; writes src/t
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --suite all --cov --cov-report=term --write-results src/tlsocket/manual/results/tests.md $(TESTS)
 
 fuzz: $(BUILT) $(TOOLS) ## every fuzz target under atheris, FUZZ_SECONDS each
-	$(PIP) install -c constraints.txt --no-build-isolation -e '.[cli,test,check,fuzz]'
+	$(PIP) install -c constraints.txt --no-build-isolation -e '.[$(EXTRAS),fuzz]'
 	$(BIN)/python -m tests.fuzz --all --seconds $(FUZZ_SECONDS) --jobs $(WORKERS)
 
 lint: $(BUILT) $(TOOLS) ## ruff, mypy --strict, the import contracts
@@ -64,7 +66,7 @@ $(BUILT): $(BASE) $(SOURCES) pyproject.toml
 	@touch $@
 
 $(TOOLS): $(BASE) pyproject.toml
-	$(PIP) install -c constraints.txt --no-build-isolation -e '.[cli,test,check]'
+	$(PIP) install -c constraints.txt --no-build-isolation -e '.[$(EXTRAS)]'
 	@touch $@ $(BUILT)
 
 # Names what is missing, as Debian's packages, before anything fails in a way that does not say so.

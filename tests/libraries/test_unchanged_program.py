@@ -15,7 +15,6 @@ ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = """\
 import ssl
 import http.server
-import sys
 import threading
 import requests
 
@@ -26,11 +25,17 @@ with http.server.ThreadingHTTPServer(("localhost", 0), http.server.SimpleHTTPReq
     threading.Thread(target=server.serve_forever, daemon=True).start()
     address = f"https://localhost:{server.server_port}/hello.txt"
     with requests.get(address, verify="authority.pem", stream=True, timeout=20) as response:
-        ends = server.socket, response.raw._fp.fp.raw._sock
-        print(response.text, *(type(end).__module__ for end in ends))
+        print(response.text)
     server.shutdown()
 """
+# What tells whose sockets both ends have.
+PROBE = """ends = server.socket, response.raw._fp.fp.raw._sock
+        print(response.text, *(type(end).__module__ for end in ends))"""
 CHANGED = PROGRAM.replace("import ssl\n", "import tlsocket as ssl; ssl.install()\n", 1)
+
+
+def test_the_readme_shows_this_program() -> None:
+    assert CHANGED in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("way", ["as it is", "one line", "run"])
@@ -42,7 +47,9 @@ def test_the_program_runs(way: str, files: Files, tmp_path: Path) -> None:
         ("authority.pem", files.authority),
     ):
         (tmp_path / name).write_bytes(Path(source).read_bytes())
-    (tmp_path / "program.py").write_text(CHANGED if way == "one line" else PROGRAM)
+    (tmp_path / "program.py").write_text(
+        (CHANGED if way == "one line" else PROGRAM).replace("print(response.text)", PROBE)
+    )
     words = ["-m", "tlsocket", "run", "program.py"] if way == "run" else ["program.py"]
     done = subprocess.run(
         [sys.executable, *words],

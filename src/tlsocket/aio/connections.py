@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 from tlsocket.aio.protocol import TLSProtocol
 from tlsocket.aio.transport import TLSTransport
 from tlsocket.dropin import SSLContext, create_default_context
+from tlsocket.dropin.context import is_ours
 
 __all__ = [
     "client_context",
@@ -40,7 +41,7 @@ def client_context(ssl: object) -> SSLContext:
 
 
 def _our_context(context: object) -> SSLContext:
-    if type(context) is not SSLContext and not issubclass(type(context), SSLContext):
+    if not is_ours(context):
         raise TypeError(f"a tlsocket.SSLContext is needed, not {type(context).__module__}.{type(context).__name__}")
     return context  # type: ignore[return-value]
 

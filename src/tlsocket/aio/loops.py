@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from tlsocket.aio import connections
 from tlsocket.aio.connections import connect_over, serve_over
 from tlsocket.aio.transport import TLSTransport
-from tlsocket.dropin import SSLContext
+from tlsocket.dropin.context import is_ours
 
 __all__ = ["LoopMixin", "enable", "new_event_loop", "run"]
 
@@ -45,7 +45,7 @@ class LoopMixin:
     ) -> Any:
         """`loop.create_connection`."""
         plain = self._plain("create_connection")
-        if not _is_ours(ssl):
+        if not is_ours(ssl):
             return await plain(protocol_factory, host, port, ssl=ssl, **options)
         name, *times = _taken(options)
         if name is None and not host:
@@ -58,7 +58,7 @@ class LoopMixin:
     ) -> Any:
         """`loop.create_unix_connection`."""
         plain = self._plain("create_unix_connection")
-        if not _is_ours(ssl):
+        if not is_ours(ssl):
             return await plain(protocol_factory, path, ssl=ssl, **options)
         name, *times = _taken(options)
         if name is None:
@@ -70,7 +70,7 @@ class LoopMixin:
     ) -> Any:
         """`loop.connect_accepted_socket`."""
         plain = self._plain("connect_accepted_socket")
-        if not _is_ours(ssl):
+        if not is_ours(ssl):
             return await plain(protocol_factory, sock, ssl=ssl, **options)
         _, *times = _taken(options)
         plain = partial(plain, sock=sock, **options)
@@ -81,7 +81,7 @@ class LoopMixin:
     ) -> Any:
         """`loop.create_server`."""
         plain = self._plain("create_server")
-        if not _is_ours(ssl):
+        if not is_ours(ssl):
             return await plain(protocol_factory, host, port, ssl=ssl, **options)
         _, *times = _taken(options)
         loop: Any = self
@@ -92,7 +92,7 @@ class LoopMixin:
     ) -> Any:
         """`loop.create_unix_server`."""
         plain = self._plain("create_unix_server")
-        if not _is_ours(ssl):
+        if not is_ours(ssl):
             return await plain(protocol_factory, path, ssl=ssl, **options)
         _, *times = _taken(options)
         loop: Any = self
@@ -100,7 +100,7 @@ class LoopMixin:
 
     async def start_tls(self, transport: Any, protocol: Any, sslcontext: Any, **options: Any) -> Any:
         """`loop.start_tls`."""
-        if not _is_ours(sslcontext):
+        if not is_ours(sslcontext):
             return await self._plain("start_tls")(transport, protocol, sslcontext, **options)
         return await connections.start_tls(transport, protocol, sslcontext, **options)
 
@@ -138,10 +138,6 @@ def run(main: Coroutine[Any, Any, T], *, debug: bool | None = None) -> T:
     """`asyncio.run` on such a loop."""
     with asyncio.Runner(debug=debug, loop_factory=new_event_loop) as runner:
         return runner.run(main)
-
-
-def _is_ours(context: object) -> bool:
-    return issubclass(type(context), SSLContext)
 
 
 def _taken(options: dict[str, Any]) -> tuple[Any, Any, Any]:

@@ -16,7 +16,7 @@ from abc import ABCMeta
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from socket import socket
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeGuard
 
 from tlsocket.config import (
     DEFAULT_BUDGETS,
@@ -671,3 +671,8 @@ def _check_protocol(protocol: int | None) -> Any:
     elif method not in (PROTOCOL_TLS_CLIENT, PROTOCOL_TLS_SERVER):
         raise ValueError(f"invalid or unsupported protocol version {method.name}: {NOT_BELOW_TLS_1_2}")
     return method
+
+
+def is_ours(context: object) -> TypeGuard[SSLContext]:
+    """Whether a context is one of this library's, which `isinstance` does not tell."""
+    return SSLContext in type(context).__mro__

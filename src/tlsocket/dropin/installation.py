@@ -23,7 +23,7 @@ __all__ = ["InstallReport", "Unreached", "UnreachedKind", "install", "uninstall"
 
 _PACKAGE = __name__.partition(".")[0]
 _EXEMPT = ("ssl", "_ssl", _PACKAGE)
-_USERS_OF_SSL = ("debugging", "session")
+_USERS_OF_SSL = ("debugging", "private", "session")
 """Modules of ours that import `ssl` when they are first needed: they are to get the standard library's."""
 _PRIVATE = ("_create_default_https_context", "_create_stdlib_context", "_create_unverified_context")
 
