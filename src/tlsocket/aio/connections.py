@@ -43,7 +43,7 @@ def client_context(ssl: object) -> SSLContext:
 def _our_context(context: object) -> SSLContext:
     if not is_ours(context):
         raise TypeError(f"a tlsocket.SSLContext is needed, not {type(context).__module__}.{type(context).__name__}")
-    return context  # type: ignore[return-value]
+    return context
 
 
 async def create_connection(
