@@ -93,7 +93,7 @@ DIFFERENCES: tuple[Difference, ...] = (
     ),
     Difference(
         "Errors of the system",
-        f"do_handshake|shake|{_WRITES}", "BAD_LENGTH|OSError|BrokenPipeError|ConnectionResetError|SSLEOFError", ": (None|0)$",
+        f"do_handshake|shake|{_WRITES}", "BAD_LENGTH|OSError|FileNotFoundError|BrokenPipeError|ConnectionResetError|SSLEOFError", ": (None|0)$",
         "a server whose client has finished and left can still read what it sent; a handshake that is over stays so",
         ends=True,
     ),

@@ -232,6 +232,14 @@ class Play:
         if self.setup.kind == "blocking" and end.tls.gettimeout() is None and (end.failed or end.peer.failed):
             self.skip(end, name)
             return None
+        if not self.bio and end.tls.fileno() >= 0 and end.tls.gettimeout() is None:
+            # Nothing says that it waits, but if it does it must come to an end.
+            end.tls.settimeout(PATIENCE)
+            try:
+                return self.record(end, name, call)
+            finally:
+                if end.tls.fileno() >= 0:
+                    end.tls.settimeout(None)
         return self.record(end, name, call)
 
     def together(self, name: str, calls: dict[str, Callable[[], Any]]) -> None:
