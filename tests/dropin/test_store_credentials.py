@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 import tlsocket
-from tests.support.authority import Made, key_usage, make
+from tests.support.authority import Made, authority_extensions, key_usage, make
 from tests.support.stores import family, isolate
 from tlsocket.pki.keys import private_key_pem
 from tlsocket.pki.stores import CertificateStore, EntryNotFound, StoreLocation
@@ -191,3 +191,52 @@ def test_a_service_without_a_home_uses_the_machine_s_stores(monkeypatch: pytest.
     CertificateStore("DISALLOWED", MACHINE).add(SERVER.certificate)
     with pytest.raises(ssl.SSLError, match="DISALLOWED"):
         server_context().load_cert_chain(CertificateStore("MY").resolve("server.example"))
+
+
+def test_a_client_answers_out_of_a_store(tmp_path: Path) -> None:
+    """By the authorities that the server names; whoever has none that fits sends none."""
+    usages = [(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), False), (key_usage(), True)]
+    other_root = make("another root", None, authority_extensions())
+    third_root = make("a third root", None, authority_extensions())
+    mine, theirs = make("mine", INTERMEDIATE, usages, serial=8), make("theirs", other_root, usages, serial=9, days=90)
+    store = CertificateStore("MY", StoreLocation.memory())
+    store.add(mine.certificate, mine.key, chain=[INTERMEDIATE.certificate])
+    store.add(theirs.certificate, theirs.key)
+    cert, key = files(tmp_path, SERVER)
+    cert.write_bytes(SERVER.pem + INTERMEDIATE.pem)
+    client = tlsocket.SSLContext(tlsocket.PROTOCOL_TLS_CLIENT)
+    client.load_verify_locations(cadata=ROOT.der)
+    client.use_client_store(store)
+    for authority, expected in ((ROOT, mine), (other_root, theirs), (third_root, None)):
+        server = server_context()
+        server.load_cert_chain(cert, key)
+        server.verify_mode = ssl.CERT_OPTIONAL
+        server.load_verify_locations(cadata=authority.der)
+        assert server_sees(client, server) == (None if expected is None else expected.der)
+    store.remove(mine.certificate)
+    server = server_context()
+    server.load_cert_chain(cert, key)
+    server.verify_mode = ssl.CERT_REQUIRED
+    server.load_verify_locations(cadata=ROOT.der)
+    with pytest.raises(ssl.SSLError, match="PEER_DID_NOT_RETURN_A_CERTIFICATE"):
+        server_sees(client, server)
+
+
+def server_sees(client: tlsocket.SSLContext, server: tlsocket.SSLContext) -> bytes | None:
+    """The certificate that a server verified, if one came. Ours, since `ssl` names no authorities."""
+    to_client, to_server = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client_end = client.wrap_bio(to_client, to_server, server_hostname="server.example")
+    server_end = server.wrap_bio(to_server, to_client, server_side=True)
+    waiting: list[Any] = [client_end, server_end]
+    for _ in range(10):
+        for end in list(waiting):
+            try:
+                end.do_handshake()
+            except ssl.SSLWantReadError:
+                continue
+            waiting.remove(end)
+        if not waiting:
+            certificate = server_end.getpeercert(binary_form=True)
+            assert not isinstance(certificate, dict)
+            return certificate
+    raise AssertionError("the handshake did not end")

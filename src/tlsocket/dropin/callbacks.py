@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from tlsocket.dropin.credentials import PasswordSource, client_chooser
 from tlsocket.dropin.enums import PROTOCOL_TLS_CLIENT, PROTOCOL_TLS_SERVER
 
 if TYPE_CHECKING:
     from tlsocket.events import Event
+    from tlsocket.pki.stores import CertificateStore
 
 __all__ = ["Callbacks"]
 
@@ -96,6 +98,15 @@ class Callbacks:
             raise ValueError("client_certificate_callback cannot be set on TLS_SERVER context")
         self._client_certificate_callback = _callable_or_none(callback)
         self._changed()
+
+    def use_client_store(self, store: CertificateStore, password: PasswordSource = None) -> None:
+        """Answer servers that ask for a certificate out of a certificate store, usually MY of the user.
+
+        Of the entries with a key those count that are valid, for clients, not distrusted, issued under one of the
+        authorities that the server names, and able to sign for it; the one that lasts longest is sent. None: none is.
+        The store is looked at anew for every request. This sets `client_certificate_callback`. Not in `ssl`.
+        """
+        self.client_certificate_callback = client_chooser(store, password)
 
     def set_servername_callback(self, server_name_callback: Callable[..., Any] | None) -> None:
         """The older way to set `sni_callback`."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tlsocket.config import Credential
 from tlsocket.crypto.certificates import certificate_public_key, host_names, parse_certificate, same_key
@@ -17,7 +17,11 @@ from tlsocket.dropin.exceptions import ssl_error, translate, translate_load_erro
 from tlsocket.errors import TLSError
 from tlsocket.pki.errors import PkiError
 
-__all__ = ["CertificateSource", "KeySource", "PasswordSource", "load_credential"]
+if TYPE_CHECKING:
+    from tlsocket.handshake.decisions import CertificateDecision
+    from tlsocket.pki.stores import CertificateStore, StoreEntry
+
+__all__ = ["CertificateSource", "KeySource", "PasswordSource", "client_chooser", "load_credential"]
 
 CertificateSource: TypeAlias = str | bytes | os.PathLike[str] | Any
 """A path, PEM text, PEM or DER bytes, a certificate of `cryptography`, or several of them, the end entity's first;
@@ -56,6 +60,29 @@ def load_credential(
             "EE_KEY_TOO_SMALL", "no signature scheme of TLS 1.3 fits this certificate's key: use a larger one"
         )
     return credential
+
+
+def client_chooser(
+    store: CertificateStore, password: PasswordSource
+) -> Callable[[object, CertificateDecision], Credential | None]:
+    """A `client_certificate_callback` that takes the certificate out of a store; none that fits: none is sent."""
+
+    def choose(_: object, request: CertificateDecision) -> Credential | None:
+        from tlsocket.pki.stores import EntryNotFound
+        from tlsocket.pki.stores.credentials import choose_client
+
+        loaded: dict[str, Credential] = {}
+
+        def fits(entry: StoreEntry) -> bool:
+            loaded[entry.thumbprint] = credential = load_credential(entry, password=password)
+            return not set(request.signature_schemes).isdisjoint((*credential.schemes, *credential.tls12_schemes))
+
+        try:
+            return loaded[choose_client(store, request.certificate_authorities, fits=fits).thumbprint]
+        except EntryNotFound:
+            return None
+
+    return choose
 
 
 def _load(certificate: Any, key: Any, password: PasswordSource) -> tuple[tuple[bytes, ...], Any]:

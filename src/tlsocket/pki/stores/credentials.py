@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
@@ -105,16 +105,21 @@ def choose_server(store: CertificateStore, name: str) -> StoreEntry:
     return _longest(store, found, str(ExtendedKeyUsageOID.SERVER_AUTH.dotted_string), f"a server {name!r:.80}")
 
 
-def choose_client(store: CertificateStore, authorities: Sequence[bytes] = ()) -> StoreEntry:
+def choose_client(
+    store: CertificateStore,
+    authorities: Sequence[bytes] = (),
+    *,
+    fits: Callable[[StoreEntry], bool] | None = None,
+) -> StoreEntry:
     """The entry for a client: with a key, valid, for clients, issued under one of the authorities that a server names.
 
-    `authorities` are distinguished names in DER (RFC 9846 section 4.3.4); none given: any authority. Raises
-    `EntryNotFound`.
+    `authorities` are distinguished names in DER (RFC 9846 section 4.3.4); none given: any authority. `fits` has a say,
+    too: whether a key can sign for that server, for example. Raises `EntryNotFound`.
     """
     found = [
         entry
         for entry in store.find(FindType.HAS_PRIVATE_KEY, True, valid_only=True)
-        if not authorities or _issued_under(entry, set(authorities))
+        if (not authorities or _issued_under(entry, set(authorities))) and (fits is None or fits(entry))
     ]
     return _longest(store, found, str(ExtendedKeyUsageOID.CLIENT_AUTH.dotted_string), "a client of that server")
 
