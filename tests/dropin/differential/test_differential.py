@@ -17,7 +17,7 @@ from tests.dropin.differential.world import World
 PAGE = Path(__file__).resolve().parents[3] / "src/tlsocket/manual/differences.md"
 CHUNK = 100
 SHORT, ALL = 20, 34
-"""Chunks of scripts: every run plays 2,000, `--suite all` 3,400; `python -m tests.dropin.differential` as many as asked."""
+"""Chunks of scripts: every run plays 2,000, `--suite all` 3,400; `python -m tests.dropin.differential` any number."""
 
 
 @pytest.fixture(scope="module")
