@@ -30,13 +30,13 @@ demo: $(BUILT) ## a handshake told step by step on loopback, then the speed besi
 	@$(BIN)/tlsocket demo $(DEMO)
 
 test: $(BUILT) $(TOOLS) ## the tests, with branch coverage
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --suite $(SUITE) --cov --cov-report=term $(TESTS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --suite=$(SUITE) --cov --cov-report=term $(TESTS)
 
 bench: $(BUILT) $(TOOLS) ## our speed and memory beside the standard library's, as ratios
 	$(BIN)/python -m pytest benchmarks --benchmark-enable --benchmark-quiet -q --timeout=600 $(TESTS)
 
 check-all: lint $(BUILT) $(TOOLS) ## every test, the long ones too; writes src/tlsocket/manual/results/
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --suite all --cov --cov-report=term --write-results src/tlsocket/manual/results/tests.md $(TESTS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --suite=all --cov --cov-report=term --write-results=src/tlsocket/manual/results/tests.md $(TESTS)
 
 fuzz: $(BUILT) $(TOOLS) ## every fuzz target under atheris, FUZZ_SECONDS each
 	$(PIP) install -c constraints.txt --no-build-isolation -e '.[$(EXTRAS),fuzz]'
