@@ -87,6 +87,7 @@ class Reason(enum.Enum):
     NO_COMMON_CIPHER_SUITE = "no cipher suite is common to both sides"
     NO_COMMON_GROUP = "no key exchange group is common to both sides"
     NO_COMMON_SIGNATURE_SCHEME = "no signature scheme fits both the peer and a certificate of ours"
+    NO_COMMON_PRE_SHARED_KEY = "no pre-shared key of the client's can be used, and there is no certificate"
     NO_COMMON_APPLICATION_PROTOCOL = "no application protocol (ALPN) is common to both sides"
     NO_CERTIFICATE_FOR_NAME = "no certificate serves the name that the client asked for"
     SERVER_NAME_REFUSED = "the name that the client asked for was refused"

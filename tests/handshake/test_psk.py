@@ -100,6 +100,7 @@ def test_an_unknown_key_means_certificates_if_there_are_any() -> None:
 def test_an_unknown_key_and_no_certificate() -> None:
     link = Link(client(KEY), server(OTHER)).run()
     assert isinstance(link.server_error, PeerIncompatible)
+    assert link.server_error.reason is Reason.NO_COMMON_PRE_SHARED_KEY
     assert isinstance(link.client_error, AlertReceived)
     assert link.client_error.description == A.HANDSHAKE_FAILURE
 
@@ -302,6 +303,7 @@ def test_only_psk_ke_is_not_for_us() -> None:
         hello, extensions=replace(hello.extensions, psk_key_exchange_modes=(0,))).encode()})  # fmt: skip
     link.run()
     assert isinstance(link.server_error, PeerIncompatible)
+    assert link.server_error.reason is Reason.NO_COMMON_PRE_SHARED_KEY
 
 
 def test_no_signature_algorithms_is_fine_with_a_key_and_missing_without() -> None:

@@ -395,6 +395,8 @@ def _select_credential(
     if extensions.signature_algorithms is None:
         raise PeerMisbehaved(Reason.MISSING_EXTENSION, "signature_algorithms")
     theirs = extensions.signature_algorithms
+    if chosen is None and not config.credentials and config.find_psk is not None:
+        raise PeerIncompatible(Reason.NO_COMMON_PRE_SHARED_KEY)
     if chosen is not None:
         usable = acceptable_schemes(config, theirs)
         scheme = scheme_for(chosen, usable, usable)

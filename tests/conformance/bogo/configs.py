@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -29,11 +29,12 @@ from tlsocket.crypto.signatures import DEFAULT_SIGNATURE_SCHEMES, LocalSigner
 from tlsocket.crypto.suites import TLS12_SUITES
 from tlsocket.errors import ApplicationRefusal, CertificateReason, CertificateRejected
 from tlsocket.handshake.tickets import TicketKeys
+from tlsocket.key_schedule.external_psk import PreSharedKey, import_psk
 from tlsocket.pki.keys import load_private_key
 from tlsocket.registry.alerts import AlertDescription
 from tlsocket.registry.versions import ProtocolVersion
 
-__all__ = ["Unimplemented", "config_for", "der_chain", "verdict"]
+__all__ = ["Unimplemented", "config_for", "der_chain", "imported_keys", "verdict"]
 
 
 class Unimplemented(Exception):
@@ -65,10 +66,42 @@ def credential_for(files: CredentialFiles) -> Credential:
 
 def credentials_for(settings: Settings) -> tuple[Credential, ...]:
     """All credentials, in order of preference: those added one by one, and last the one of the old flags."""
-    found = [credential_for(files) for files in settings.credentials]
+    found = [credential_for(files) for files in settings.credentials if not files.psk_importer_key]
     if settings.legacy.cert_file:
         found.append(credential_for(settings.legacy))
     return tuple(found)
+
+
+def imported_keys(files: CredentialFiles) -> tuple[PreSharedKey, ...]:
+    """The keys that are imported from an external one; none where the credential is a certificate."""
+    if not files.psk_importer_key:
+        return ()
+    return import_psk(
+        files.psk_importer_identity,
+        files.psk_importer_key,
+        context=files.psk_importer_context,
+        hash_name="sha384" if files.psk_importer_sha384 else "sha256",
+    )
+
+
+@dataclass(frozen=True)
+class _Offered:
+    """The pre-shared keys of a client, for `ClientConfig.offer_psks`."""
+
+    keys: tuple[PreSharedKey, ...]
+
+    def __call__(self, server_name: str | None) -> tuple[PreSharedKey, ...]:
+        return self.keys
+
+
+@dataclass(frozen=True)
+class _Known:
+    """The pre-shared keys of a server, for `ServerConfig.find_psk`."""
+
+    keys: tuple[PreSharedKey, ...]
+
+    def __call__(self, identity: bytes) -> PreSharedKey | None:
+        return next((key for key in self.keys if key.identity == identity), None)
 
 
 def verdict(settings: Settings, certificates: Sequence[bytes]) -> VerifiedPath:
@@ -184,8 +217,9 @@ def _config_for(settings: Settings, key_log: Callable[[str], None] | None) -> Cl
         common["tls12_cipher_suites"] = _suites(settings.cipher)
         if not common["tls12_cipher_suites"]:
             raise Unimplemented(f"cipher list {settings.cipher}")
+    keys = tuple(key for files in settings.credentials for key in imported_keys(files))
     if settings.server:
-        return ServerConfig(**common, **_of_server(settings))
+        return ServerConfig(**common, **_of_server(settings), find_psk=_Known(keys) if keys else None)
     shares = settings.key_shares
     return ClientConfig(
         **common,
@@ -194,6 +228,7 @@ def _config_for(settings: Settings, key_log: Callable[[str], None] | None) -> Cl
         send_fallback_scsv=settings.fallback_scsv,
         alpn_protocols=_protocols(settings.advertise_alpn),
         key_share_groups=None if shares is None else _groups(shares),
+        offer_psks=_Offered(keys) if keys else None,
     )
 
 

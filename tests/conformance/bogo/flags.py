@@ -8,6 +8,7 @@ connection of a test only.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 
@@ -23,11 +24,16 @@ class UnknownFlag(Exception):
 
 @dataclass
 class CredentialFiles:
-    """A certificate chain and its key, as the runner wrote them."""
+    """A certificate chain and its key, as the runner wrote them; or a pre-shared key to import (RFC 9258)."""
 
     cert_file: str = ""
     key_file: str = ""
     signing_prefs: list[int] = field(default_factory=list)
+    psk_importer_key: bytes = b""
+    psk_importer_identity: bytes = b""
+    psk_importer_context: bytes = b""
+    psk_importer_sha256: bool = False
+    psk_importer_sha384: bool = False
 
 
 @dataclass
@@ -39,6 +45,7 @@ class Settings:
     ipv6: bool = False
     shim_id: int = 0
     resume_count: int = 0
+    resumption_delay: int = 0
     # Roles and ways of calling
     server: bool = False
     use_async: bool = False
@@ -132,6 +139,9 @@ _IGNORED = {
 }
 """Flag to the number of its arguments."""
 
+_NEW_CREDENTIAL = ("new-x509-credential", "new-psk-credential")
+"""Flags that begin a credential; those that describe it follow."""
+
 _PREFIXES = ("on-initial-", "on-resume-", "on-retry-")
 _KINDS = {f.name: str(f.type) for f in fields(Settings)}
 _OF_CREDENTIALS = {f.name: str(f.type) for f in fields(CredentialFiles)}
@@ -167,7 +177,7 @@ def _kind(name: str) -> str | None:
 def _arity(name: str) -> int | None:
     if name in _IGNORED:
         return _IGNORED[name]
-    if name in ("no-key-shares", "new-x509-credential"):
+    if name == "no-key-shares" or name in _NEW_CREDENTIAL:
         return 0
     kind = _kind(name)
     return None if kind is None else int(kind != "bool")
@@ -181,7 +191,7 @@ def _set(settings: Settings, name: str, value: str) -> None:
     if name == "no-key-shares":
         settings.key_shares = []
         return
-    if name == "new-x509-credential":
+    if name in _NEW_CREDENTIAL:
         settings.credentials.append(CredentialFiles())
         return
     if attribute in _OF_CREDENTIALS:
@@ -191,6 +201,8 @@ def _set(settings: Settings, name: str, value: str) -> None:
         setattr(target, attribute, True)
     elif kind.startswith("int"):
         setattr(target, attribute, int(value))
+    elif name.startswith("psk-importer-"):
+        setattr(target, attribute, base64.b64decode(value, validate=True))
     elif kind == "bytes":
         setattr(target, attribute, value.encode("utf-8", "surrogateescape"))
     elif kind == "str":

@@ -7,13 +7,14 @@ a test that needs what we do not have.
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Sequence
 
 from tests.conformance.bogo.checks import Mismatch, check_end, check_handshake, check_resumption
 from tests.conformance.bogo.configs import Unimplemented, config_for
 from tests.conformance.bogo.drivers import Driver, SocketDriver, StepwiseDriver, TransportFailure, connect
 from tests.conformance.bogo.flags import UNIMPLEMENTED, Settings, UnknownFlag, parse
-from tlsocket import events
+from tlsocket import clock, events
 from tlsocket.connection import Connection
 from tlsocket.errors import TLSError
 
@@ -42,6 +43,9 @@ def main(arguments: Sequence[str]) -> int:
 
 def play(settings: Settings, previous: Connection | None) -> tuple[int, Connection]:
     """One connection, which resumes the previous one's session; its exit status, and itself."""
+    if previous is not None and settings.resumption_delay:
+        # What waiting would do; each test is a process of its own.
+        clock.now = lambda: time.time() + settings.resumption_delay
     secrets: list[str] = []
     key_log = secrets.append if settings.export_traffic_secrets else None
     config = config_for(settings, key_log, None if previous is None else previous.config)
