@@ -209,9 +209,12 @@ def _config_for(settings: Settings, key_log: Callable[[str], None] | None) -> Cl
         # BoringSSL gives numbers from 0xff00 on to what has no code point, and does not send them.
         common["signature_schemes"] = tuple(scheme for scheme in settings.verify_prefs if scheme < 0xFF00)
         common["signing_schemes"] = DEFAULT_SIGNATURE_SCHEMES
-    # A test sends 51 certificates; our own limit is lower.
-    common["budgets"] = Budgets(certificates=64, handshake_message=settings.max_cert_list or 128 * 1024)
-    if not settings.use_async and (settings.fail_early_callback or settings.fail_cert_callback):
+    # A test sends 51 certificates, another one more early data than 16 KiB; our own limits are others.
+    common["budgets"] = Budgets(
+        certificates=64, handshake_message=settings.max_cert_list or 128 * 1024, early_data_skipped=16384
+    )
+    refuses = settings.fail_early_callback or settings.fail_cert_callback or settings.install_ddos_callback
+    if not settings.use_async and refuses:
         common["suspend_for"] = frozenset({DecisionKind.CERTIFICATE})
     if settings.cipher:
         common["tls12_cipher_suites"] = _suites(settings.cipher)

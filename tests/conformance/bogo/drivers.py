@@ -58,6 +58,8 @@ class Driver:
         if isinstance(decision, CertificateDecision):
             if settings.fail_early_callback and decision.role is Role.SERVER:
                 answer = ApplicationRefusal(_HANDSHAKE_FAILURE, "the early callback refuses")
+            elif settings.fail_ddos_callback and decision.role is Role.SERVER:
+                answer = ApplicationRefusal(_INTERNAL_ERROR, "the load is too high")
             elif settings.fail_cert_callback:
                 answer = ApplicationRefusal(_INTERNAL_ERROR, "the certificate callback refuses")
             else:

@@ -78,6 +78,8 @@ class Settings:
     use_old_client_cert_callback: bool = False
     fail_early_callback: bool = False
     fail_cert_callback: bool = False
+    install_ddos_callback: bool = False
+    fail_ddos_callback: bool = False
     use_client_ca_list: str = ""
     # Extensions
     host_name: str = ""

@@ -80,6 +80,9 @@ class Report:
             f"| failed | {failed} |",
             "",
             f"Suite: BoringSSL, {self.version}. Library: sources {sources()}.",
+            "",
+            "A test whose shim says that it cannot do what is asked (exit status 89) counts as failed unless a reason",
+            "below leaves it out. Alerts are compared wherever a test names one, and errors with the library's reasons.",
         ]
         if failed:
             lines += ["", "Failed:", "", *(f"* `{name}`" for name in (*self.failed, *self.unimplemented))]
