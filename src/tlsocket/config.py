@@ -134,6 +134,10 @@ class VerifiedPath:
     """The certification path that a verifier built: DER certificates from the leaf to the trust anchor."""
 
     chain: tuple[bytes, ...]
+    switched_off: tuple[str, ...] = ()
+    """Names of checks that the verifier's profile has and that were not made."""
+    overridden: tuple[str, ...] = ()
+    """What was wrong and is accepted all the same, since the application said so: a reason's name and the depth."""
 
 
 class PeerVerifier(Protocol):

@@ -189,6 +189,10 @@ class CertificateAccepted:
 
     path: tuple[bytes, ...]
     name_checked: str | None
+    switched_off: tuple[str, ...] = ()
+    """Checks that were not made, as `tlsocket.config.VerifiedPath` names them."""
+    overridden: tuple[str, ...] = ()
+    """What the application chose to overlook."""
 
 
 @dataclass(frozen=True, slots=True)

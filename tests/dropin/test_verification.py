@@ -12,6 +12,8 @@ from tlsocket.errors import CertificateReason, CertificateRejected, alert_for
 from tlsocket.pki.authority import Authority
 from tlsocket.pki.errors import Problem, Refusal, VerificationFailed
 from tlsocket.pki.trust.anchors import TrustAnchors
+from tlsocket.pki.trust.profiles import STRICT, Check
+from tlsocket.pki.trust.review import PathReview
 
 ROOT = Authority.create()
 LEAF = ROOT.issue("www.example.org")
@@ -25,6 +27,24 @@ def verifier() -> PeerVerifier:
 def test_returns_the_path_from_leaf_to_anchor(verifier: PeerVerifier) -> None:
     path = verifier.verify(LEAF.chain, server_name="www.example.org", role_of_peer=Role.SERVER, now=time.time())
     assert path.chain == (LEAF.der, ROOT.der)
+
+
+def test_says_what_was_not_checked_and_what_was_overlooked() -> None:
+    anchors = TrustAnchors([ROOT.certificate])
+    profile = STRICT.without(Check.SERVICE_IDENTITY, Check.VALIDITY)
+
+    def overlook(review: PathReview) -> None:
+        review.override(Refusal.INVALID_PURPOSE)
+
+    client = ROOT.issue("somebody", purpose="client")
+    plain = TrustVerifier(anchors).verify(LEAF.chain, server_name=None, role_of_peer=Role.SERVER, now=time.time())
+    assert (plain.switched_off, plain.overridden) == ((), ())
+    lax = TrustVerifier(anchors, profile=profile, callback=overlook)
+    path = lax.verify(client.chain, server_name="elsewhere.example", role_of_peer=Role.SERVER, now=0)
+    assert path.switched_off == ("SERVICE_IDENTITY", "VALIDITY")
+    assert path.overridden == ("INVALID_PURPOSE at depth 0",)
+    assert "SERVICE_IDENTITY" in repr(lax)
+    assert "SERVICE_IDENTITY" in repr(path)
 
 
 def test_tells_servers_from_clients(verifier: PeerVerifier) -> None:

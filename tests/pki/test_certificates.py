@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import ipaddress
 import ssl
+import time
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from tlsocket.pki.certificates import (
     load_certificates,
     load_chain_and_key,
     parse_certificate,
+    pem_certificates,
     printable,
     subject_text,
 )
@@ -261,3 +263,20 @@ def test_damaged_extension_does_not_hide_the_names() -> None:
     shown = certificate_dict(parse_certificate(bytes(der)))
     assert shown["subjectAltName"] == (("DNS", "localhost"), ("IP Address", "127.0.0.1"))
     assert certificate_dict(intact.certificate)["subjectAltName"] == shown["subjectAltName"]
+
+
+def test_many_openings_without_an_end_take_no_time() -> None:
+    opening = b"-----BEGIN CERTIFICATE-----\n"
+    started = time.perf_counter()
+    assert list(pem_certificates(opening * 300_000)) == []
+    assert time.perf_counter() - started < 5  # it was minutes while each opening looked for its own end
+
+
+def test_a_block_that_is_cut_off_is_told_from_the_end_of_the_text(authority: Authority) -> None:
+    whole = authority.certificate.public_bytes(serialization.Encoding.PEM)
+    encoded = certificate_der(authority.certificate)
+    cut = whole[: len(whole) // 2]
+    assert list(pem_certificates(whole + cut)) == [encoded]
+    assert list(pem_certificates(cut + b"\n" + whole)) == [b"", encoded]
+    with pytest.raises(WrongContent, match="first certificate"):
+        load_certificates(cut + b"\n" + whole)

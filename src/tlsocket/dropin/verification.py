@@ -96,7 +96,13 @@ class TrustVerifier:
             found = self._verifier().verify(certificates, purpose, server_name, now)
         except VerificationFailed as error:
             raise rejection(error) from error
-        return VerifiedPath(found.path)
+        if not found.overridden and not found.switched_off:
+            return VerifiedPath(found.path)
+        return VerifiedPath(
+            found.path,
+            tuple(sorted(check.name for check in found.switched_off)),
+            tuple(f"{problem.refusal.name} at depth {problem.depth}" for problem in found.overridden),
+        )
 
 
 @lru_cache(maxsize=32)

@@ -136,7 +136,7 @@ def accept_certificate(
     chain = () if path is None else path.chain
     hs.peer_certificate = CertificateAccepted(certificates, chain, certificate_public_key(leaf))
     if path is not None and hs.on_event is not None:
-        hs.on_event(events.CertificateAccepted(chain, _name_to_check(hs)))
+        hs.on_event(events.CertificateAccepted(chain, _name_to_check(hs), path.switched_off, path.overridden))
     return next_state
 
 

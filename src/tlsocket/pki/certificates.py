@@ -32,6 +32,7 @@ from tlsocket.pki.keys import (
     read_source,
     source_name,
 )
+from tlsocket.pki.pem import pem_blocks
 
 __all__ = [
     "PARSE_ERRORS",
@@ -94,6 +95,9 @@ _LONGEST_SUBJECT = 300
 class Purpose(enum.Enum):
     """What an end-entity certificate may be used for (RFC 5280 section 4.2.1.12)."""
 
+    # Members are keys of what every verification looks up; identity is what equality means for them anyway.
+    __hash__ = object.__hash__
+
     SERVER = "server"
     CLIENT = "client"
     BOTH = "both"
@@ -105,22 +109,19 @@ def parse_certificate(data: bytes) -> x509.Certificate:
 
 
 def pem_certificates(data: bytes) -> Iterator[bytes]:
-    """The DER of each certificate block in PEM text, in order; a block that is not base64 comes as `b""`."""
-    place = 0
-    while (begin := data.find(b"-----BEGIN ", place)) >= 0:
-        label_end = data.find(b"-----", begin + 11)
-        if label_end < 0:
-            return
-        place = label_end
-        label = data[begin + 11 : label_end]
-        if label not in _CERTIFICATE_LABELS:
+    """The DER of each certificate block in PEM text, in order; a block that is not base64 comes as `b""`.
+
+    So does one that is cut off by the next; one that the end of the text cuts off is passed over.
+    """
+    cut_off = False
+    for label, body, whole in pem_blocks(data):
+        if cut_off:
+            yield b""
+        cut_off = label in _CERTIFICATE_LABELS and not whole
+        if label not in _CERTIFICATE_LABELS or cut_off:
             continue
-        end = data.find(b"-----END " + label + b"-----", label_end + 5)
-        if end < 0:
-            continue
-        place = end
         try:
-            yield binascii.a2b_base64(data[label_end + 5 : end].translate(None, b" \t\r\n"), strict_mode=True)
+            yield binascii.a2b_base64(body.translate(None, b" \t\r\n"), strict_mode=True)
         except binascii.Error:
             yield b""
 

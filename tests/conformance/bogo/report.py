@@ -81,8 +81,8 @@ class Report:
             "",
             f"Suite: BoringSSL, {self.version}. Library: sources {sources()}.",
             "",
-            "A test whose shim says that it cannot do what is asked (exit status 89) counts as failed unless a reason",
-            "below leaves it out. Alerts are compared wherever a test names one, and errors with the library's reasons.",
+            "A test whose shim says that it cannot do what is asked (exit status 89) counts as failed unless a",
+            "reason below leaves it out. Alerts are compared wherever a test names one, and errors with our reasons.",
         ]
         if failed:
             lines += ["", "Failed:", "", *(f"* `{name}`" for name in (*self.failed, *self.unimplemented))]

@@ -51,8 +51,11 @@ def many(count: int) -> list[x509.Certificate]:
     ]
 
 
-def measure(folder: Path, count: int) -> tuple[float, float, float, float]:
-    """Seconds to fill it, to find one and to list all in a new process, and to find one in a running one."""
+def measure(folder: Path, count: int) -> tuple[float, float, float, float, float]:
+    """Seconds to fill it, to find one and to list all in a new process, and to find one in a running one.
+
+    The last two are for the SHA-256 and for the SHA-1 thumbprint.
+    """
     location = StoreLocation.folder(folder)
     certificates = many(count)
     started = time.perf_counter()
@@ -79,23 +82,32 @@ def measure(folder: Path, count: int) -> tuple[float, float, float, float]:
     list(again)
     started = time.perf_counter()
     assert len(again.find(FindType.THUMBPRINT, wanted)) == 1
-    return filling, best[0], best[1], time.perf_counter() - started
+    running = time.perf_counter() - started
+    last = entries[-1]
+    assert [entry.thumbprint for entry in again.find(FindType.THUMBPRINT, last.thumbprint_sha1)] == [last.thumbprint]
+    started = time.perf_counter()
+    # Of one that is not there, every entry is looked at.
+    assert again.find(FindType.THUMBPRINT, "0" * 40) == ()
+    return filling, best[0], best[1], running, time.perf_counter() - started
 
 
 def test_a_thousand_entries(tmp_path: Path) -> None:
-    _, finding, listing, running = measure(tmp_path / "stores", 1000)
+    _, finding, listing, running, by_sha1 = measure(tmp_path / "stores", 1000)
     assert listing < 1
     assert finding < 0.1  # with all that a new process has to load for it
     assert running < 0.005
+    assert by_sha1 < 0.005
 
 
 @pytest.mark.long
 @pytest.mark.timeout(300)
 def test_ten_thousand_entries(tmp_path: Path) -> None:
-    filling, finding, listing, running = measure(tmp_path / "stores", 10_000)
+    filling, finding, listing, running, by_sha1 = measure(tmp_path / "stores", 10_000)
     print(
-        f"fill {filling:.2f} s, list {listing:.3f} s, find {finding * 1e3:.2f} ms new, {running * 1e3:.3f} ms running"
+        f"fill {filling:.2f} s, list {listing:.3f} s, find {finding * 1e3:.2f} ms new, {running * 1e3:.3f} ms running, "
+        f"{by_sha1 * 1e3:.3f} ms by SHA-1"
     )
     assert listing < 1
     assert running < 0.005
+    assert by_sha1 < 0.005
     assert finding < 0.1

@@ -11,7 +11,7 @@ import base64
 import binascii
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from cryptography import x509
@@ -31,11 +31,9 @@ from tlsocket.pki.errors import (
 from tlsocket.pki.formats.contents import Contents, Item, Skipped, join_keys
 from tlsocket.pki.formats.trusted import split_trusted
 from tlsocket.pki.keys import KeySource, Password, PrivateKey, load_private_key, read_source
+from tlsocket.pki.pem import MAXIMUM_ITEMS, pem_blocks
 
 __all__ = ["MAXIMUM_ITEMS", "pem_blocks", "read_contents", "read_folder"]
-
-MAXIMUM_ITEMS = 100_000
-"""Certificates and keys in one container."""
 
 _CERTIFICATE_LABELS = {b"CERTIFICATE", b"X509 CERTIFICATE", b"TRUSTED CERTIFICATE"}
 _PKCS7_LABELS = {b"PKCS7", b"PKCS #7 SIGNED DATA", b"CMS"}
@@ -93,35 +91,6 @@ def read_folder(folder: str | os.PathLike[str], password: Password = None, *, ke
         skipped += contents.skipped
     joined, remaining = join_keys(list(items.values()), left)
     return Contents(joined, "folder", str(path), remaining, tuple(skipped))
-
-
-def pem_blocks(data: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
-    """Each block: its label, its body's bytes, and the whole block. A block that is cut off comes with an empty whole.
-
-    One pass over `data`, whatever is in it.
-    """
-    position = end = 0
-    for _ in range(MAXIMUM_ITEMS):
-        begin = data.find(b"-----BEGIN ", position)
-        if begin < 0:
-            return
-        label_end = data.find(b"-----", begin + 11, begin + 11 + 64)
-        if label_end < 0:
-            position = begin + 11
-            continue
-        label = data[begin + 11 : label_end]
-        if 0 <= end < label_end:
-            end = data.find(b"-----END ", label_end)
-        following = data.find(b"-----BEGIN ", label_end, end if end >= 0 else len(data))
-        if end < 0 or following >= 0 or not data.startswith(label + b"-----", end + 9):
-            yield label, b"", b""
-            # The next block may be whole; without any END there is none.
-            if end < 0:
-                return
-            position = following if following >= 0 else end + 9
-            continue
-        position = end + 9 + len(label) + 5
-        yield label, data[label_end + 5 : end], data[begin:position] + b"\n"
 
 
 class _Reader:

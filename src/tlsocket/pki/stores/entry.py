@@ -7,7 +7,6 @@ An entry is a picture of the moment when it was found; what changes it is the st
 from __future__ import annotations
 
 import datetime
-import hashlib
 from collections.abc import Callable
 
 from cryptography import x509
@@ -55,7 +54,7 @@ class StoreEntry:
     @property
     def thumbprint_sha1(self) -> str:
         """SHA-1 of the encoding: what Windows shows. For finding only, never for deciding."""
-        return hashlib.sha1(self._record.der, usedforsecurity=False).hexdigest()
+        return self._record.thumbprint_sha1
 
     @property
     def chain(self) -> tuple[x509.Certificate, ...]:

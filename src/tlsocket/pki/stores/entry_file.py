@@ -16,7 +16,7 @@ from cryptography import x509
 
 from tlsocket.pki.certificates import subject_text
 from tlsocket.pki.formats.writing import pem_text
-from tlsocket.pki.stores.layers import Metadata, Record, thumbprint_of
+from tlsocket.pki.stores.layers import Metadata, Record, sha1_of, thumbprint_of
 
 __all__ = ["MAXIMUM_SIZE", "decode_entry", "encode_entry"]
 
@@ -53,7 +53,7 @@ def decode_entry(data: bytes, thumbprint: str, has_key: bool) -> Record:
     if thumbprint_of(ders[0]) != thumbprint:
         raise ValueError("its certificate is not the one that its name says")
     certificate = x509.load_der_x509_certificate(ders[0])
-    return Record(thumbprint, ders[0], certificate, _metadata(head), has_key, tuple(ders[1:]))
+    return Record(thumbprint, ders[0], certificate, _metadata(head), has_key, tuple(ders[1:]), sha1_of(ders[0]))
 
 
 def _metadata(head: bytes) -> Metadata:

@@ -28,6 +28,7 @@ __all__ = [
     "Remove",
     "RemovePending",
     "Snapshot",
+    "sha1_of",
     "thumbprint_of",
 ]
 
@@ -36,6 +37,11 @@ def thumbprint_of(certificate: x509.Certificate | bytes) -> str:
     """SHA-256 of the DER in hexadecimal: the name of an entry."""
     data = certificate if isinstance(certificate, bytes) else certificate_der(certificate)
     return hashlib.sha256(data).hexdigest()
+
+
+def sha1_of(data: bytes) -> str:
+    """SHA-1 of the DER in hexadecimal: what Windows shows. For finding only, never for deciding."""
+    return hashlib.sha1(data, usedforsecurity=False).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +120,13 @@ class Record:
     has_key: bool = False
     chain: tuple[bytes, ...] = field(default=(), repr=False)
     """DER of the issuers that came with it, nearest first."""
+    sha1: str = ""
+    """SHA-1 of the DER in hexadecimal, where the layer has computed it: a folder's entries may be ten thousand."""
+
+    @property
+    def thumbprint_sha1(self) -> str:
+        """SHA-1 of the DER in hexadecimal, for finding only."""
+        return self.sha1 or sha1_of(self.der)
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,7 @@ _DEFAULT_PURPOSES = {"SPC": (CODE_SIGNING,)}
 """What entries of a store are trusted for when nothing else is said: SPC is for software publishers."""
 
 _WITHOUT_KEYS = {"CA", "ROOT", "TRUSTED_PEOPLE", "DISALLOWED"}
+_THUMBPRINTS = frozenset({FindType.THUMBPRINT, FindType.THUMBPRINT_SHA1, FindType.THUMBPRINT_SHA256})
 _MINIMUM_PREFIX = 8
 
 Target: TypeAlias = "StoreEntry | x509.Certificate | str | bytes"
@@ -161,9 +162,10 @@ class CertificateStore:
         """
         test = matcher(kind, value)
         found: Iterable[StoreEntry]
-        if kind in (FindType.THUMBPRINT, FindType.THUMBPRINT_SHA256) and len(digits := hexadecimal(value)) == 64:
-            # By far the most frequent search, and the entry's file bears that name.
-            one = self.get(digits)
+        if kind in _THUMBPRINTS:
+            # By far the most frequent search: the entry's file bears the one, and its record keeps the other.
+            digits = hexadecimal(value)
+            one = self.get(digits) if len(digits) == 64 else self._with_sha1(digits)
             found = [one] if one is not None and (not one.archived or OpenMode.INCLUDE_ARCHIVED in self.mode) else []
         else:
             found = (entry for entry in self if test(entry))
@@ -441,6 +443,13 @@ class CertificateStore:
                 if thumbprint not in found:
                     found[thumbprint] = self._entry(record, layer)
         return [entry for entry in found.values() if archived or not entry.archived]
+
+    def _with_sha1(self, digits: str) -> StoreEntry | None:
+        for layer in self._layers:
+            for record in layer.snapshot().records.values():
+                if record.thumbprint_sha1 == digits:
+                    return self._entry(record, layer)
+        return None
 
     def _entry(self, record: Record, layer: Layer) -> StoreEntry:
         return StoreEntry(record, layer, self.name, layer is not self._own, self._ask_password)

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tlsocket.pki.certificates import Purpose, subject_text
 from tlsocket.pki.errors import Problem, Refusal
@@ -30,8 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Question", "ordered", "path_problems"]
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """What is asked: may this path be believed, for this purpose and name, at this moment?"""
 
     profile: Profile

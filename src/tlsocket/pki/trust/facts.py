@@ -154,28 +154,24 @@ class CertificateFacts:
         start, _ = _header(data, 0)
         begin, end = _header(data, start)
         self.tbs = data[start:end]
-        place = begin
+        fields = _spans(data, begin, end)
         self.version = 1
-        if data[place] == 0xA0:
-            inner, place = _header(data, place)
-            self.version = data[inner + 2] + 1
-        content, place = _header(data, place)
-        self.serial = data[content:place]
-        start, place = place, _header(data, place)[1]
-        self.inner_algorithm = data[start:place]
-        start, place = place, _header(data, place)[1]
-        self.issuer = data[start:place]
-        place = _header(data, place)[1]
-        start, place = place, _header(data, place)[1]
-        self.subject = data[start:place]
-        start, place = place, _header(data, place)[1]
-        self.public_key_info = data[start:place]
+        number = 0
+        if data[begin] == 0xA0:
+            self.version = data[fields[0][1] + 2] + 1
+            number = 1
+        if len(fields) < number + 6:
+            raise der_.DerError("it ends before its key")
+        serial, algorithm, issuer, _, subject, key = fields[number : number + 6]
+        self.serial = data[serial[1] : serial[2]]
+        self.inner_algorithm = data[algorithm[0] : algorithm[2]]
+        self.issuer = data[issuer[0] : issuer[2]]
+        self.subject = data[subject[0] : subject[2]]
+        self.public_key_info = data[key[0] : key[2]]
         self.extensions: dict[bytes, tuple[bool, bytes]] = {}
-        while place < end:
-            tag = data[place]
-            content, place = _header(data, place)
-            if tag == 0xA3:
-                self._malformed = _split_extensions(data, _header(data, content)[0], place, self.extensions)
+        for first, content, stop in fields[number + 6 :]:
+            if data[first] == 0xA3:
+                self._malformed = _split_extensions(data, _header(data, content)[0], stop, self.extensions)
         start, place = end, _header(data, end)[1]
         self.signature_algorithm = data[start:place]
         tag = data[place]
@@ -362,6 +358,23 @@ def _header(data: bytes, place: int) -> tuple[int, int]:
     return place, place + length
 
 
+def _spans(data: bytes, place: int, end: int) -> list[tuple[int, int, int]]:
+    """Of each element up to `end`: where it begins, where its content begins, and where both end."""
+    found = []
+    while place < end:
+        start = place
+        length = data[place + 1]
+        if length < 0x80:  # in place: a call costs more than what it does
+            content = place + 2
+            place = content + length
+        else:
+            content, place = _header(data, place)
+        found.append((start, content, place))
+    if place > end:
+        raise der_.DerError("a field goes on after its end")
+    return found
+
+
 def _content(data: bytes, tag: int) -> bytes:
     found, content, rest = der_.split(data)
     if found != tag or rest:
@@ -373,15 +386,28 @@ def _split_extensions(data: bytes, place: int, end: int, found: dict[bytes, tupl
     """Fill `found`; returns what is wrong, if anything is."""
     wrong = ""
     while place < end:
-        start, place = _header(data, place)
-        content, start = _header(data, start)
+        # Lengths of one octet are read in place: an extension has three, and a call costs more than what it does.
+        length = data[place + 1]
+        if length < 0x80:
+            start = place + 2
+            place = start + length
+        else:
+            start, place = _header(data, place)
+        content, start = start + 2, start + 2 + data[start + 1]
+        if start - content >= 0x80:
+            content, start = _header(data, content - 2)
         kind = data[content:start]
         critical = False
         if data[start] == 0x01:
             critical = data[start + 2] != 0
             start += 3
-        content, stop = _header(data, start)
-        if stop != place:
+        length = data[start + 1]
+        if length < 0x80:
+            content = start + 2
+            stop = content + length
+        else:
+            content, stop = _header(data, start)
+        if stop != place or place > end:
             raise der_.DerError("an extension goes on after its value")
         if kind in found:
             wrong = "it has two extensions of one kind"

@@ -119,9 +119,8 @@ class Search:
             if current.self_issued:
                 return  # what would follow could only be a namesake
         for issuer in self._candidates(current):
-            if any(
-                issuer.public_key_info == known.public_key_info and issuer.subject == known.subject for known in path
-            ):
+            key = issuer.public_key_info
+            if any(known.public_key_info == key and known.subject == issuer.subject for known in path):
                 continue  # the same authority again: a loop
             self._steps += 1
             if self._steps > self._budget.steps:

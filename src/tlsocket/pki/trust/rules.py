@@ -36,7 +36,7 @@ CLIENT_AUTH = bytes.fromhex("2b06010505070302")
 ANY_EXTENDED_KEY_USAGE = bytes.fromhex("551d2500")
 # Netscape's and Microsoft's Server Gated Crypto, which OpenSSL still takes for serverAuth.
 _GATED = (bytes.fromhex("6086480186f8420401"), bytes.fromhex("2b0601040182370a0303"))
-PURPOSES = {Purpose.SERVER: (SERVER_AUTH, *_GATED), Purpose.CLIENT: (CLIENT_AUTH,)}
+PURPOSES = {Purpose.SERVER: frozenset({SERVER_AUTH, *_GATED}), Purpose.CLIENT: frozenset({CLIENT_AUTH})}
 
 _COMMON_NAME = bytes.fromhex("0603550403")
 _EC_PUBLIC_KEY = bytes.fromhex("06072a8648ce3d0201")
@@ -92,24 +92,21 @@ class Rule:
 class RuleSet:
     """The rules of one profile and purpose for one place; its verdicts are kept with each certificate."""
 
-    __slots__ = ("_profile", "_purpose", "_rules")
+    __slots__ = ("_profile", "_purpose", "_tests")
 
     def __init__(self, profile: Profile, purpose: Purpose, place: int) -> None:
         self._profile = profile
         self._purpose = purpose
         checks = profile.checks
-        self._rules = [rule for rule in RULES if rule.places & place and (rule.check is None or rule.check in checks)]
+        rules = [rule for rule in RULES if rule.places & place and (rule.check is None or rule.check in checks)]
+        self._tests = [(rule.test, rule) for rule in rules]
 
     def breaches(self, facts: CertificateFacts) -> tuple[tuple[Rule, str], ...]:
         """The rules that the certificate breaks, with words."""
         known: tuple[tuple[Rule, str], ...] | None = facts.passed.get(self)
         if known is None:
-            found = []
-            for rule in self._rules:
-                detail = rule.test(facts, self._profile, self._purpose)
-                if detail:
-                    found.append((rule, detail))
-            known = tuple(found)
+            profile, purpose = self._profile, self._purpose
+            known = tuple([(rule, detail) for test, rule in self._tests if (detail := test(facts, profile, purpose))])
             if len(facts.passed) > 16:
                 facts.passed.clear()
             facts.passed[self] = known
@@ -178,7 +175,7 @@ def purpose_words(facts: CertificateFacts) -> str:
 
 def _purpose(facts: CertificateFacts, profile: Profile, purpose: Purpose) -> str:
     usages = facts.extended_key_usage
-    if usages is not None and not any(wanted in usages for wanted in PURPOSES[purpose]):
+    if usages is not None and PURPOSES[purpose].isdisjoint(usages):
         return f"may not be used to {_PURPOSE_WORDS[purpose]}, only for: {purpose_words(facts)}"
     return ""
 
@@ -342,8 +339,11 @@ def _alternative_names(facts: CertificateFacts, profile: Profile, purpose: Purpo
     except MalformedCertificate as error:
         return f"cannot be used: {error}"
     hosts = [value for form, value in names if form == nc.DNS]
-    others = names if not nc.are_dns_names(hosts) else [name for name in names if name[0] != nc.DNS]
-    for form, value in others:
+    if nc.are_dns_names(hosts):
+        if len(hosts) == len(names):
+            return ""
+        names = tuple([name for name in names if name[0] != nc.DNS])
+    for form, value in names:
         if not _is_valid_name(form, value):
             return f"has an alternative name that is not a valid one: {nc.show((form, value))}"
     return ""
