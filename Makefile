@@ -6,7 +6,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 SUITE ?= short
-# Test files are dealt out to this many processes; the tests of one file stay together.
+# Test files are dealt out to this many processes; the tests of one file stay together. A process that dies ends the run:
+# its replacement was seen to wait for ever for tests that had been dealt out already.
 WORKERS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 FUZZ_SECONDS ?= 20
 # What `make test` and `make lint` need. With `libraries` (and redis-server) the tests of other people's libraries run too.
@@ -30,13 +31,13 @@ demo: $(BUILT) ## a handshake told step by step on loopback, then the speed besi
 	@$(BIN)/tlsocket demo $(DEMO)
 
 test: $(BUILT) $(TOOLS) ## the tests, with branch coverage
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --suite=$(SUITE) --cov --cov-report=term $(TESTS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --max-worker-restart=0 --suite=$(SUITE) --cov --cov-report=term $(TESTS)
 
 bench: $(BUILT) $(TOOLS) ## our speed and memory beside the standard library's, as ratios
 	$(BIN)/python -m pytest benchmarks --benchmark-enable --benchmark-quiet -q --timeout=600 $(TESTS)
 
 check-all: lint $(BUILT) $(TOOLS) ## every test, the long ones too; writes src/tlsocket/manual/results/
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --suite=all --cov --cov-report=term --write-results=src/tlsocket/manual/results/tests.md $(TESTS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --max-worker-restart=0 --suite=all --cov --cov-report=term --write-results=src/tlsocket/manual/results/tests.md $(TESTS)
 
 fuzz: $(BUILT) $(TOOLS) ## every fuzz target under atheris, FUZZ_SECONDS each
 	$(PIP) install -c constraints.txt --no-build-isolation -e '.[$(EXTRAS),fuzz]'
