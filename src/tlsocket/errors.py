@@ -139,6 +139,9 @@ class Reason(enum.Enum):
     TWO_SIZE_LIMITS = "both record_size_limit and max_fragment_length were answered"
     RECORD_SIZE_LIMIT_TOO_SMALL = "the record_size_limit is below 64 bytes"
 
+    SESSION_SUITE_CHANGED = "the server resumes a session with another cipher suite"
+    EXTENDED_MAIN_SECRET_DROPPED = "a session with the extended main secret is to be resumed without it"
+
     # Authentication
     BAD_SIGNATURE = "the signature in CertificateVerify is wrong"
     BAD_FINISHED = "the Finished message is wrong"
@@ -328,6 +331,7 @@ _ALERTS = {
     Reason.NO_SECURE_RENEGOTIATION: AlertDescription.HANDSHAKE_FAILURE,
     Reason.RENEGOTIATION_INFO_MISMATCH: AlertDescription.HANDSHAKE_FAILURE,
     Reason.NO_EXTENDED_MAIN_SECRET: AlertDescription.HANDSHAKE_FAILURE,
+    Reason.EXTENDED_MAIN_SECRET_DROPPED: AlertDescription.HANDSHAKE_FAILURE,
     Reason.CLIENT_CERTIFICATE_MISSING: AlertDescription.HANDSHAKE_FAILURE,
     Reason.INAPPROPRIATE_FALLBACK: AlertDescription.INAPPROPRIATE_FALLBACK,
     Reason.UNSUPPORTED_VERSION: AlertDescription.PROTOCOL_VERSION,

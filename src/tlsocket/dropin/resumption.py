@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from tlsocket.config import MAXIMUM_TICKETS
 from tlsocket.dropin.enums import OP_NO_TICKET, PROTOCOL_TLS_CLIENT, PROTOCOL_TLS_SERVER, Options
 from tlsocket.dropin.exceptions import SSLError
 from tlsocket.dropin.session import PskClientCallback, PskServerCallback, client_psks, server_psks
@@ -75,9 +76,32 @@ class ResumptionSettings:
             self._server_sessions = ServerSessionCache()
         return self._server_sessions
 
+    def _client_resumption(self) -> dict[str, Any]:
+        """What a `ClientConfig` is told."""
+        return {
+            "tls12_tickets": not self._options & OP_NO_TICKET,
+            "session_cache": self._client_sessions,
+            "offer_psks": self._offer_psks,
+        }
+
+    def _server_resumption(self) -> dict[str, Any]:
+        """What a `ServerConfig` is told."""
+        store = self._ticket_store()
+        return {
+            "ticket_store": store,
+            "send_tickets": min(self._num_tickets, MAXIMUM_TICKETS),
+            "tls12_tickets": not self._options & OP_NO_TICKET,
+            "session_ids": store if isinstance(store, ServerSessionCache) and self._num_tickets else None,
+            "find_psk": self._find_psk,
+        }
+
     @property
     def num_tickets(self) -> int:
-        """How many session tickets a server sends after a full handshake (at most 16); after a resumed one, one."""
+        """How many session tickets a server sends after a full handshake (at most 16); after a resumed one, one.
+
+        As in `ssl` it has no bearing on TLS 1.2. But 0 together with `OP_NO_TICKET` means that no session is resumed,
+        in any version; in `ssl` there would still be the session ids of TLS 1.2.
+        """
         return self._num_tickets
 
     @num_tickets.setter

@@ -77,7 +77,7 @@ class SSLSession(metaclass=ABCMeta):
 
     @property
     def id(self) -> bytes:
-        """The hash of the ticket; b"" without one."""
+        """The hash of the ticket, or the session id of TLS 1.2; b"" without either."""
         return b"" if self._session is None else self._session.id
 
     @property
@@ -92,16 +92,19 @@ class SSLSession(metaclass=ABCMeta):
 
     @property
     def ticket_lifetime_hint(self) -> int:
-        """What the server said of that, at most seven days (RFC 9846 section 4.7.1)."""
-        return self.timeout
+        """What the server said of that, at most seven days (RFC 9846 section 4.7.1); 0 without a ticket."""
+        return self.timeout if self.has_ticket else 0
 
     @property
     def has_ticket(self) -> bool:
-        """Whether it can be resumed at all. In TLS 1.3 the tickets come behind the handshake: read first, then ask."""
-        return self._session is not None
+        """Whether there is a ticket. In TLS 1.3 they come behind the handshake: read first, then ask.
+
+        A session of TLS 1.2 may have a session id instead, and is resumed as well.
+        """
+        return self._session is not None and bool(self._session.ticket)
 
     def to_bytes(self) -> bytes:
-        """The session for later, or for another process (not in `ssl`). ValueError without a ticket.
+        """The session for later, or for another process (not in `ssl`). ValueError without a ticket or a session id.
 
         The bytes hold the session's secret: whoever has them can take the client's place. Keep them like a private key.
         """

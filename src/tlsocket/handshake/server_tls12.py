@@ -3,17 +3,23 @@
     ClientHello
     ServerHello, Certificate, ServerKeyExchange, [CertificateRequest], ServerHelloDone
     [Certificate], ClientKeyExchange, [CertificateVerify], change_cipher_spec, Finished
+    [NewSessionTicket], change_cipher_spec, Finished
+
+or, to resume a session,
+
+    ClientHello
+    ServerHello, [NewSessionTicket], change_cipher_spec, Finished
     change_cipher_spec, Finished
 
 Each is called only when `transitions` allows it, checks what the RFCs tell a server to check, and returns the state
-that follows. The ClientHello comes from `server_tls13`, which chose the version, by `take_over`. Not here: sessions.
+that follows. The ClientHello comes from `server_tls13`, which chose the version, by `take_over`. Not here: what a
+session is (`resumption_tls12`).
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tlsocket import record
 from tlsocket.config import ClientAuthentication, Credential, DecisionKind, Role, ServerConfig
 from tlsocket.crypto.groups import KeyShare, generate
 from tlsocket.crypto.randomness import random_bytes
@@ -43,7 +49,9 @@ from tlsocket.handshake.flight import Flight
 from tlsocket.handshake.machine_tls12 import Tls12Handshake
 from tlsocket.handshake.negotiation import remember, select_application_protocol
 from tlsocket.handshake.negotiation_tls12 import Tls12Choice, negotiate_tls12
-from tlsocket.handshake.proofs import AnonymousPeer, AuthenticatedPeer
+from tlsocket.handshake.proofs import AnonymousPeer
+from tlsocket.handshake.resumption_tls12 import find_state, keep_state, new_ticket, resume_state
+from tlsocket.handshake.sessions import SessionState
 from tlsocket.handshake.sizes import answer_record_size_limit
 from tlsocket.handshake.states import State, Tls12ServerState
 from tlsocket.handshake.transitions import CHANGE_CIPHER_SPEC
@@ -71,7 +79,7 @@ __all__ = ["Tls12ServerHandshake", "take_over"]
 class Tls12ServerHandshake(Tls12Handshake[ServerConfig]):
     """What a server of TLS 1.2 keeps until its handshake is over."""
 
-    __slots__ = ("choice", "hello", "share")
+    __slots__ = ("choice", "gives_ticket", "hello", "resumed", "session_id", "share")
 
     role = Role.SERVER
     start_state = Tls12ServerState.RECVD_CH
@@ -80,6 +88,10 @@ class Tls12ServerHandshake(Tls12Handshake[ServerConfig]):
     hello: ClientHello
     choice: Tls12Choice | None
     share: KeyShare | None
+    resumed: SessionState | None
+    session_id: bytes
+    """In our ServerHello: the client's own to resume its session, a new one under which this one is kept, or none."""
+    gives_ticket: bool
 
 
 def take_over(predecessor: ServerHandshake, hello: ClientHello, raw: bytes) -> State:
@@ -88,6 +100,9 @@ def take_over(predecessor: ServerHandshake, hello: ClientHello, raw: bytes) -> S
     hs.hello = hello
     hs.choice = None
     hs.share = None
+    hs.resumed = None
+    hs.session_id = b""
+    hs.gives_ticket = False
     _on_client_hello(hs, hello, raw)
     hs.run_own_steps()
     return Tls12ServerState.RECVD_CH
@@ -164,7 +179,20 @@ def _negotiate(hs: Tls12ServerHandshake) -> State:
     hs.credential = choice.credential
     hs.common_cipher_suites = choice.common_cipher_suites
     hs.transcript.start(choice.cipher_suite.hash)
+    hs.resumed = find_state(hs, hs.hello, choice)
+    _plan_session(hs)
     return Tls12ServerState.NEGOTIATED
+
+
+def _plan_session(hs: Tls12ServerHandshake) -> None:
+    """What the ServerHello says of sessions: a ticket will come, or this one has an id, or neither."""
+    # Without the extended main secret nothing is ever resumed.
+    may = hs.extended and hs.credential is not None
+    hs.gives_ticket = may and hs.config.tls12_tickets and hs.hello.extensions.session_ticket is not None
+    if hs.resumed is not None:
+        hs.session_id = hs.hello.legacy_session_id
+    elif may and not hs.gives_ticket and hs.config.session_ids is not None:
+        hs.session_id = random_bytes(32)
 
 
 # NEGOTIATED
@@ -174,6 +202,11 @@ def _send_server_flight(hs: Tls12ServerHandshake) -> State | Suspended:
     flight = hs.flight = Flight(hs.transcript)
     choice = _choice(hs)
     _add_server_hello(hs, flight)
+    if hs.resumed is not None:
+        resume_state(hs, hs.resumed)
+        _finish(hs, flight)
+        hs.flight = None
+        return Tls12ServerState.WAIT_CCS
     _add_certificate(hs, flight, choice.credential)
     share = hs.share = generate(choice.group)
     # Without a signature yet, for the encoding of its parameters.
@@ -198,17 +231,22 @@ def _add_server_hello(hs: Tls12ServerHandshake, flight: Flight) -> None:
         CipherSuiteCode.TLS_EMPTY_RENEGOTIATION_INFO_SCSV in hello.cipher_suites
     )
     extensions = Tls12ServerHelloExtensions(
-        server_name=hs.server_name is not None and serves_name(choice.credential, hs.server_name),
+        # RFC 6066 section 3: "When resuming a session, the server MUST NOT include a server_name extension".
+        server_name=hs.resumed is None
+        and hs.server_name is not None
+        and serves_name(choice.credential, hs.server_name),
         extended_main_secret=hs.extended,
         renegotiation_info=b"" if secure else None,
         ec_point_formats=bytes((ECPointFormat.UNCOMPRESSED,)) if offered.ec_point_formats is not None else None,
+        session_ticket=hs.gives_ticket,
         alpn=hs.alpn,
         record_size_limit=answer_record_size_limit(hs, offered.record_size_limit),
     )
-    # An empty session id: this session will not be resumed by it (RFC 5246 section 7.4.1.3).
-    flight.add(Tls12ServerHello(ProtocolVersion.TLS_1_2, random, b"", choice.cipher_suite.code, 0, extensions).encode())
+    suite = choice.cipher_suite
+    message = Tls12ServerHello(ProtocolVersion.TLS_1_2, random, hs.session_id, suite.code, 0, extensions)
+    flight.add(message.encode())
     if hs.on_event is not None:
-        hs.on_event(ServerHelloSent(ProtocolVersion.TLS_1_2, choice.cipher_suite, 0))
+        hs.on_event(ServerHelloSent(ProtocolVersion.TLS_1_2, suite, 0, hs.resumed is not None))
 
 
 def _add_certificate(hs: Tls12ServerHandshake, flight: Flight, credential: Credential) -> None:
@@ -309,14 +347,24 @@ def _on_change_cipher_spec(hs: Tls12ServerHandshake, message: None, raw: bytes) 
 
 def _on_finished(hs: Tls12ServerHandshake, message: Finished, raw: bytes) -> State:
     finished = verify_finished(hs, message, raw)
-    if not isinstance(hs.peer, (AuthenticatedPeer, AnonymousPeer)) or hs.key_block is None:
+    if hs.peer is None:
         raise InternalError(detail="Finished before its time")
-    hs.writer.queue(ContentType.CHANGE_CIPHER_SPEC, b"\x01")
-    hs.writer.queue_key(record.protection_for_tls12(hs.key_block.server))
+    if hs.resumed is None:
+        _finish(hs, Flight(hs.transcript))
+        if hs.session_id:
+            keep_state(hs, hs.session_id)
+    return hs.complete_tls12(hs.peer, finished)
+
+
+def _finish(hs: Tls12ServerHandshake, flight: Flight) -> None:
+    """Send what the flight holds, the ticket that was promised, and our Finished under our key."""
+    if hs.gives_ticket:
+        flight.add(new_ticket(hs))
+    flight.send(hs.writer)
+    hs.queue_send_key()
     hs.writer.queue(ContentType.HANDSHAKE, make_finished(hs))
     if hs.on_event is not None:
         hs.on_event(FinishedSent())
-    return hs.complete_tls12(hs.peer, finished)
 
 
 def _choice(hs: Tls12ServerHandshake) -> Tls12Choice:

@@ -28,13 +28,14 @@ from tlsocket.crypto.groups import SUPPORTED_GROUPS
 from tlsocket.crypto.signatures import DEFAULT_SIGNATURE_SCHEMES, LocalSigner
 from tlsocket.crypto.suites import TLS12_SUITES
 from tlsocket.errors import ApplicationRefusal, CertificateReason, CertificateRejected
+from tlsocket.handshake.session_caches import ServerSessionCache
 from tlsocket.handshake.tickets import TicketKeys
 from tlsocket.key_schedule.external_psk import PreSharedKey, import_psk
 from tlsocket.pki.keys import load_private_key
 from tlsocket.registry.alerts import AlertDescription
 from tlsocket.registry.versions import ProtocolVersion
 
-__all__ = ["Unimplemented", "config_for", "der_chain", "imported_keys", "verdict"]
+__all__ = ["SESSION_IDS", "Unimplemented", "config_for", "der_chain", "imported_keys", "verdict"]
 
 
 class Unimplemented(Exception):
@@ -191,6 +192,7 @@ def config_for(
 
 # One for all connections of a test, as one context of BoringSSL's has them.
 _TICKET_KEYS = TicketKeys()
+SESSION_IDS = ServerSessionCache()
 
 
 def _config_for(settings: Settings, key_log: Callable[[str], None] | None) -> ClientConfig | ServerConfig:
@@ -232,6 +234,7 @@ def _config_for(settings: Settings, key_log: Callable[[str], None] | None) -> Cl
         alpn_protocols=_protocols(settings.advertise_alpn),
         key_share_groups=None if shares is None else _groups(shares),
         offer_psks=_Offered(keys) if keys else None,
+        tls12_tickets=not settings.no_ticket,
     )
 
 
@@ -249,6 +252,8 @@ def _of_server(settings: Settings) -> dict[str, Any]:
     return {
         "ticket_store": None if settings.no_ticket else _TICKET_KEYS,
         "send_tickets": 0 if settings.no_ticket else 2,
+        "tls12_tickets": not settings.no_ticket,
+        "session_ids": SESSION_IDS,
         "client_authentication": authentication,
         "alpn_protocols": protocols,
         "prefer_server_order": settings.server_preference or bool(settings.cipher),

@@ -128,6 +128,9 @@ class Settings:
     expect_selected_credential: int | None = None
     expect_no_session: bool = False
     expect_session_miss: bool = False
+    expect_ticket_renewal: bool = False
+    expect_session_id: bool = False
+    expect_no_session_id: bool = False
     # Sessions
     no_ticket: bool = False
 
