@@ -55,6 +55,7 @@ class Negotiated(NamedTuple):
     version: int
     cipher_suite: CipherSuite
     group: int
+    """0 where TLS 1.2 resumed a session: nothing was exchanged."""
     signature_scheme: int | None
     """Scheme of the peer's CertificateVerify; None when the peer did not authenticate."""
     own_signature_scheme: int | None
@@ -118,7 +119,7 @@ class _ServerHello:
     group: int
     """0 in TLS 1.2, where `KeyExchangeSent` and `KeyExchangeReceived` name it."""
     pre_shared_key: bool = False
-    """Whether a pre-shared key was accepted: no certificates will follow."""
+    """Whether a pre-shared key or, in TLS 1.2, a session was accepted: no certificates will follow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,14 +237,15 @@ class HandshakeCompleted:
 
 @dataclass(frozen=True, slots=True)
 class TicketReceived:
-    """RFC 9846 section 4.7.1."""
+    """RFC 9846 section 4.7.1, RFC 5077 section 3.3."""
 
     lifetime: int
+    """Seconds; in TLS 1.2 a hint, 0 for none."""
 
 
 @dataclass(frozen=True, slots=True)
 class TicketsSent:
-    """RFC 9846 section 4.7.1; so many at once, each good for so many seconds."""
+    """RFC 9846 section 4.7.1, RFC 5077 section 3.3; so many at once, each good for so many seconds."""
 
     count: int
     lifetime: int

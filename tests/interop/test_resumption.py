@@ -1,7 +1,8 @@
-"""Sessions resumed with peers that we did not write, in both roles (RFC 9846 sections 2.2, 4.3.11 and 4.7.1).
+"""Sessions resumed with peers that we did not write, in both roles and both versions.
 
-With every suite, after a HelloRetryRequest, and of sessions in which the client had authenticated too. External keys
-with the tools that take them on the command line.
+RFC 9846 sections 2.2, 4.3.11 and 4.7.1; RFC 5077. With every suite, after a HelloRetryRequest, and of sessions in which
+the client had authenticated too; in TLS 1.2 by session id too. External keys with the tools that take them on the
+command line.
 """
 
 from __future__ import annotations
@@ -13,18 +14,21 @@ from typing import Any
 import pytest
 
 import tlsocket
-from tests.interop.cells import DEFAULT, GROUPS, SUITES, Cell
+from tests.interop.cells import DEFAULT, GROUPS, SUITES, TLS12_DEFAULT, TLS12_SUITES, Cell
 from tests.interop.clients import ClientOptions, gnutls_arguments, openssl_arguments
 from tests.interop.face import END, Face, Listener, read_until, say_goodbye
 from tests.interop.materials import CLIENT, Materials
 from tests.interop.programs import LOOPBACK, WAIT, Program, dial, free_port
 from tests.interop.servers import SERVERS, Find, Server, ServerOptions, gnutls_priority
+from tests.interop.servers import openssl_arguments as server_arguments
 
 # The hello of our client has shares of X25519 alone and beside ML-KEM, so P-256 alone takes a HelloRetryRequest.
 CELLS = [
     *(Cell(DEFAULT.key, suite, DEFAULT.group) for suite in SUITES),
     Cell(DEFAULT.key, DEFAULT.suite, GROUPS[1]),
+    *(Cell(TLS12_DEFAULT.key, suite, TLS12_DEFAULT.group) for suite in TLS12_SUITES),
 ]
+DEFAULTS = [DEFAULT, TLS12_DEFAULT]
 BODY = b"again\n"
 KEY = bytes(range(32))
 
@@ -50,7 +54,7 @@ def visit(face: Face, context: ssl.SSLContext, server: Server, session: Any = No
 @pytest.mark.parametrize("name", ["openssl", "gnutls", "nginx"])
 def test_our_client_resumes(face: Face, peer: Find, materials: Materials, name: str, cell: Cell) -> None:
     with SERVERS[name](peer, materials, ServerOptions(cell)) as server:
-        context = face.client_context(materials)
+        context = face.client_context(materials, tls12=cell.suite.tls12)
         session, reused, _ = visit(face, context, server)
         assert not reused
         assert session.has_ticket
@@ -58,32 +62,52 @@ def test_our_client_resumes(face: Face, peer: Find, materials: Materials, name: 
             session, reused, page = visit(face, context, server, session)
             assert reused
         if name == "openssl":
-            assert "Reused, TLSv1.3" in page
+            assert f"Reused, {cell.version}" in page
 
 
+@pytest.mark.parametrize("cell", DEFAULTS, ids=str)
 @pytest.mark.parametrize("name", ["openssl", "nginx"])
 def test_our_client_resumes_what_its_certificate_opened(
-    face: Face, peer: Find, materials: Materials, name: str
+    face: Face, peer: Find, materials: Materials, name: str, cell: Cell
 ) -> None:
     """gnutls-serv asks for the certificate each time."""
-    options = ServerOptions(clients=materials.authority, require=True)
+    options = ServerOptions(cell, clients=materials.authority, require=True)
     with SERVERS[name](peer, materials, options) as server:
-        context = face.client_context(materials, credential=materials.clients[DEFAULT.key])
+        credential = materials.clients[cell.key]
+        context = face.client_context(materials, credential=credential, tls12=cell.suite.tls12)
         session, *_ = visit(face, context, server)
         _, reused, page = visit(face, context, server, session)
         assert reused
         assert server.read_report(page).client == CLIENT
 
 
-def test_our_client_and_a_server_that_forgot(face: Face, peer: Find, materials: Materials) -> None:
+@pytest.mark.parametrize("cell", DEFAULTS, ids=str)
+def test_our_client_and_a_server_that_forgot(face: Face, peer: Find, materials: Materials, cell: Cell) -> None:
     """The ticket of a server that ended means nothing to the next one, which shakes hands in full."""
-    context = face.client_context(materials)
-    with SERVERS["openssl"](peer, materials, ServerOptions()) as server:
+    context = face.client_context(materials, tls12=cell.suite.tls12)
+    with SERVERS["openssl"](peer, materials, ServerOptions(cell)) as server:
         session, *_ = visit(face, context, server)
-    with SERVERS["openssl"](peer, materials, ServerOptions()) as server:
+    with SERVERS["openssl"](peer, materials, ServerOptions(cell)) as server:
         _, reused, page = visit(face, context, server, session)
     assert not reused
-    assert "New, TLSv1.3" in page
+    assert f"New, {cell.version}" in page
+
+
+def test_our_client_and_the_session_ids_of_openssl(face: Face, peer: Find, materials: Materials) -> None:
+    """A server of TLS 1.2 without tickets keeps sessions itself."""
+    context = face.client_context(materials, tls12=True)
+    port = free_port()
+    command = [peer("openssl"), "s_server", "-accept", f"{LOOPBACK}:{port}", "-www", "-no_ticket"]
+    command += [each for each in server_arguments(materials, ServerOptions(TLS12_DEFAULT)) if each != "-no_cache"]
+    with Program(command) as program:
+        server = Server(program, port, str)
+        session, reused, _ = visit(face, context, server)
+        assert not reused
+        assert session.id
+        assert not session.has_ticket
+        session, reused, page = visit(face, context, server, session)
+    assert reused
+    assert "Reused, TLSv1.2" in page
 
 
 # Our server
@@ -112,7 +136,8 @@ def test_openssl_client_resumes(
     face: Face, peer: Find, materials: Materials, tmp_path: Path, cell: Cell, mutual: bool
 ) -> None:
     clients = materials.authority if mutual else None
-    context = face.server_context(materials.servers[DEFAULT.key], clients=clients, require=mutual)
+    tls12 = cell.suite.tls12
+    context = face.server_context(materials.servers[DEFAULT.key], clients=clients, require=mutual, tls12=tls12)
     options = ClientOptions(cell, credential=materials.clients[DEFAULT.key] if mutual else None)
     saved = tmp_path / "session.pem"
     said, facts = [], []
@@ -124,16 +149,38 @@ def test_openssl_client_resumes(
                 said.append(ask(program))
             facts.append(listener.result())
     assert [reused for reused, _ in facts] == [False, True]
-    assert "New, TLSv1.3" in said[0]
-    assert "Reused, TLSv1.3" in said[1]
+    assert f"New, {cell.version}" in said[0]
+    assert f"Reused, {cell.version}" in said[1]
     if mutual:
         assert ("DNS", CLIENT) in facts[1][1]["subjectAltName"]
+
+
+@pytest.mark.parametrize("by", ["ticket", "session id"])
+def test_openssl_client_reconnects(face: Face, peer: Find, materials: Materials, by: str) -> None:
+    """`s_client -reconnect`: six connections of TLS 1.2, all but the first of the same session."""
+    context = face.server_context(materials.servers[TLS12_DEFAULT.key], tls12=True)
+    if by == "session id":
+        context.options |= ssl.OP_NO_TICKET
+    reused: list[bool] = []
+
+    def handle(sock: ssl.SSLSocket) -> None:
+        reused.append(bool(sock.session_reused))
+        say_goodbye(sock)
+
+    with Listener(context, handle, connections=6) as listener:
+        arguments = openssl_arguments(materials, listener.port, ClientOptions(TLS12_DEFAULT))
+        with Program([peer("openssl"), "s_client", "-reconnect", *arguments]) as program:
+            program.close_input()
+            assert program.finish(timeout=WAIT) == 0, program.text
+        listener.results()
+    assert reused == [False] + [True] * 5
+    assert program.text.count("Reused, TLSv1.2") == 5
 
 
 @pytest.mark.parametrize("cell", CELLS, ids=str)
 def test_gnutls_client_resumes(face: Face, peer: Find, materials: Materials, tmp_path: Path, cell: Cell) -> None:
     """`gnutls-cli --resume` connects twice by itself, and waits for the tickets of the first connection."""
-    context = face.server_context(materials.servers[DEFAULT.key])
+    context = face.server_context(materials.servers[DEFAULT.key], tls12=cell.suite.tls12)
     reused: list[bool] = []
 
     def either(sock: ssl.SSLSocket) -> None:

@@ -78,7 +78,8 @@ class ConnectionView:
         """The session, to be given to a later connection; None before there is one.
 
         A client's can be resumed once a ticket has come, which in TLS 1.3 is behind the handshake: with the first data
-        that is read, as a rule. Setting it, before the handshake, resumes a session.
+        that is read, as a rule; in TLS 1.2 it is there with the handshake. Setting it, before the handshake, resumes a
+        session.
         """
         conn = self._conn
         if conn is None or conn.negotiated is None:
@@ -131,9 +132,14 @@ class ConnectionView:
         return None if conn is None or conn.negotiated is None else _cipher_tuple(conn.negotiated.cipher_suite)
 
     def group(self) -> str | None:
-        """The key exchange group, such as "X25519MLKEM768", or None before the handshake."""
+        """The key exchange group, such as "X25519MLKEM768", or None before the handshake.
+
+        None too where TLS 1.2 resumed a session, since nothing was exchanged.
+        """
         conn = self._conn
-        return None if conn is None or conn.negotiated is None else describe(NamedGroup, conn.negotiated.group)
+        if conn is None or conn.negotiated is None or not conn.negotiated.group:
+            return None
+        return describe(NamedGroup, conn.negotiated.group)
 
     def client_sigalg(self) -> str | None:
         """The signature algorithm that the client authenticated with, or None where it did not."""

@@ -175,11 +175,11 @@ def _negotiate(hs: Tls12ServerHandshake) -> State:
     choice = hs.choice = negotiate_tls12(hs.config, hs.hello, hs.credential)
     hs.alpn = select_application_protocol(hs.config, hs.hello.extensions.alpn)
     hs.tls12_suite = hs.suite = choice.cipher_suite
-    hs.group = choice.group
     hs.credential = choice.credential
     hs.common_cipher_suites = choice.common_cipher_suites
     hs.transcript.start(choice.cipher_suite.hash)
     hs.resumed = find_state(hs, hs.hello, choice)
+    hs.group = choice.group if hs.resumed is None else 0
     _plan_session(hs)
     return Tls12ServerState.NEGOTIATED
 
