@@ -34,7 +34,7 @@ from tlsocket.crypto.suites import (
 )
 from tlsocket.errors import ApiMisuse
 from tlsocket.extensions.negotiation import FRAGMENT_LENGTHS
-from tlsocket.key_schedule.external_psk import PreSharedKey
+from tlsocket.key_schedule.external_psk import MAXIMUM_IDENTITY, PreSharedKey
 from tlsocket.messages import Certificate, CertificateEntry
 from tlsocket.registry.versions import ProtocolVersion
 
@@ -247,6 +247,7 @@ class _Config:
     cipher_suites: tuple[int, ...] = DEFAULT_TLS13_SUITES
     """Of TLS 1.3."""
     tls12_cipher_suites: tuple[int, ...] = DEFAULT_TLS12_SUITES
+    """Of TLS 1.2. Those of ECDHE_PSK (`tlsocket.crypto.suites.PSK_SUITES`) have to be asked for."""
     require_extended_main_secret: bool = False
     """Refuse a peer of TLS 1.2 without RFC 7627. Where it is not required, such a connection has no exporters."""
     groups: tuple[int, ...] = SUPPORTED_GROUPS
@@ -321,7 +322,10 @@ class ClientConfig(_Config):
     tls12_tickets: bool = True
     """Whether a server of TLS 1.2 is asked for a session ticket (RFC 5077); without, it may still give a session id."""
     offer_psks: Callable[[str | None], Sequence[PreSharedKey]] | None = None
-    """External pre-shared keys to offer to the server of this name."""
+    """External pre-shared keys to offer to the server of this name in TLS 1.3."""
+    choose_psk: Callable[[str | None, bytes], PreSharedKey | None] | None = None
+    """The key of TLS 1.2 for the server of this name, by its psk_identity_hint, which may be empty; None as its answer:
+    there is none. Without this no suite of ECDHE_PSK is offered."""
 
     def __post_init__(self) -> None:
         _Config.__post_init__(self)
@@ -361,7 +365,10 @@ class ServerConfig(_Config):
     session_lifetime: int = 86400
     """Seconds after which a chain of resumptions needs a full handshake again, however fresh its last ticket."""
     find_psk: Callable[[bytes], PreSharedKey | None] | None = None
-    """The external pre-shared key of an identity; None as its answer: there is none."""
+    """The external pre-shared key of an identity; None as its answer: there is none. Without this, and where a client's
+    certificate is required, no suite of ECDHE_PSK is taken in TLS 1.2."""
+    psk_identity_hint: bytes = b""
+    """What clients of TLS 1.2 are told, so that they choose the right key (RFC 4279 section 5.2)."""
 
     def __post_init__(self) -> None:
         _Config.__post_init__(self)
@@ -370,6 +377,7 @@ class ServerConfig(_Config):
         _demand(not tickets or self.ticket_store is not None, "session tickets need a ticket_store")
         _demand(0 < self.ticket_lifetime <= SEVEN_DAYS, "a ticket lives for 1 to 604800 seconds")
         _demand(self.session_lifetime > 0, "a session lives for at least a second")
+        _demand(len(self.psk_identity_hint) <= MAXIMUM_IDENTITY, f"a hint has at most {MAXIMUM_IDENTITY} bytes")
 
 
 def _demand(condition: bool, complaint: str) -> None:

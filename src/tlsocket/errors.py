@@ -146,6 +146,7 @@ class Reason(enum.Enum):
     BAD_SIGNATURE = "the signature in CertificateVerify is wrong"
     BAD_FINISHED = "the Finished message is wrong"
     BAD_BINDER = "the binder of a pre-shared key is wrong"
+    UNKNOWN_PSK_IDENTITY = "the client names a pre-shared key that is not known"
     PSK_REQUIRED = "the server did not choose the pre-shared key, and nothing else would authenticate it"
     NO_CERTIFICATE = "the server sent no certificate"
     CERTIFICATE_REQUIRED = "the client sent no certificate, but one is required"
@@ -161,6 +162,7 @@ class Reason(enum.Enum):
     HANDSHAKE_NOT_DONE = "the handshake is not over"
 
     # Ours
+    NO_CIPHER_SUITE_LEFT = "no cipher suite is left that could be offered"
     NOT_SERVER = "this is a server's call"
     WRONG_SSL_VERSION = "the version in use has nothing of this kind"
     EXTENSION_NOT_RECEIVED = "the client did not offer what this call needs"
@@ -343,6 +345,8 @@ _ALERTS = {
     Reason.BAD_SIGNATURE: AlertDescription.DECRYPT_ERROR,
     Reason.BAD_FINISHED: AlertDescription.DECRYPT_ERROR,
     Reason.BAD_BINDER: AlertDescription.DECRYPT_ERROR,
+    # RFC 4279 section 2 leaves it to the server whether to say so.
+    Reason.UNKNOWN_PSK_IDENTITY: AlertDescription.UNKNOWN_PSK_IDENTITY,
     Reason.NO_CERTIFICATE: AlertDescription.DECODE_ERROR,
     Reason.CERTIFICATE_REQUIRED: AlertDescription.CERTIFICATE_REQUIRED,
     Reason.UNSUPPORTED_CERTIFICATE_KEY: AlertDescription.UNSUPPORTED_CERTIFICATE,

@@ -134,7 +134,7 @@ class ServerHelloReceived(_ServerHello):
 
 @dataclass(frozen=True, slots=True)
 class KeyExchangeSent:
-    """Our ServerKeyExchange of TLS 1.2 (RFC 8422 section 5.4); `scheme` signed it."""
+    """Our ServerKeyExchange of TLS 1.2 (RFC 8422 section 5.4); `scheme` signed it, 0 with a pre-shared key."""
 
     group: int
     scheme: int
@@ -142,7 +142,10 @@ class KeyExchangeSent:
 
 @dataclass(frozen=True, slots=True)
 class KeyExchangeReceived:
-    """The server's ServerKeyExchange of TLS 1.2 (RFC 8422 section 5.4), rightly signed with `scheme`."""
+    """The server's ServerKeyExchange of TLS 1.2 (RFC 8422 section 5.4), rightly signed with `scheme`.
+
+    `scheme` is 0 with a pre-shared key, where nothing is signed.
+    """
 
     group: int
     scheme: int

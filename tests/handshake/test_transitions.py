@@ -67,6 +67,9 @@ TLS12_CLIENT_ARROWS: set[Arrow] = {
     # Figure 2, an abbreviated handshake; and RFC 5077 section 3.1, figure 2, with a new ticket in it.
     (C.WAIT_SH, T.SERVER_HELLO, C12.WAIT_CCS),
     (C.WAIT_SH, T.SERVER_HELLO, C12.WAIT_TICKET),
+    # RFC 5489 section 2: with ECDHE_PSK neither Certificate nor CertificateRequest.
+    (C.WAIT_SH, T.SERVER_HELLO, C12.WAIT_SKE),
+    (C12.WAIT_SKE, T.SERVER_KEY_EXCHANGE, C12.WAIT_DONE),
     (C12.WAIT_CERT, T.CERTIFICATE, C12.WAIT_SKE),
     (C12.WAIT_SKE, T.SERVER_KEY_EXCHANGE, C12.WAIT_CR_DONE),
     (C12.WAIT_CR_DONE, T.CERTIFICATE_REQUEST, C12.WAIT_DONE),  # CertificateRequest*

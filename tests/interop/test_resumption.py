@@ -19,7 +19,7 @@ from tests.interop.clients import ClientOptions, gnutls_arguments, openssl_argum
 from tests.interop.face import END, Face, Listener, read_until, say_goodbye
 from tests.interop.materials import CLIENT, Materials
 from tests.interop.programs import LOOPBACK, WAIT, Program, dial, free_port
-from tests.interop.servers import SERVERS, Find, Server, ServerOptions, gnutls_priority
+from tests.interop.servers import SERVERS, Find, Server, ServerOptions, gnutls_priority, openssl_report
 from tests.interop.servers import openssl_arguments as server_arguments
 
 # The hello of our client has shares of X25519 alone and beside ML-KEM, so P-256 alone takes a HelloRetryRequest.
@@ -100,7 +100,7 @@ def test_our_client_and_the_session_ids_of_openssl(face: Face, peer: Find, mater
     command = [peer("openssl"), "s_server", "-accept", f"{LOOPBACK}:{port}", "-www", "-no_ticket"]
     command += [each for each in server_arguments(materials, ServerOptions(TLS12_DEFAULT)) if each != "-no_cache"]
     with Program(command) as program:
-        server = Server(program, port, str)
+        server = Server(program, port, openssl_report)
         session, reused, _ = visit(face, context, server)
         assert not reused
         assert session.id
@@ -205,14 +205,24 @@ def test_gnutls_client_resumes(face: Face, peer: Find, materials: Materials, tmp
 # External keys
 
 
-def psk_contexts(identity: str) -> tuple[Any, Any]:
-    """A client's and a server's context without certificates, by our own callbacks."""
+def psk_contexts(identity: str, *, tls12: bool = False, hints: list[str | None] | None = None) -> tuple[Any, Any]:
+    """A client's and a server's context without certificates, by our own callbacks; in TLS 1.2 with a hint."""
+
+    def choose(hint: str | None) -> tuple[str, bytes]:
+        if hints is not None:
+            hints.append(hint)
+        return identity, KEY
+
     client = tlsocket.SSLContext(tlsocket.PROTOCOL_TLS_CLIENT)
     client.check_hostname = False
     client.verify_mode = tlsocket.CERT_NONE
-    client.set_psk_client_callback(lambda hint: (identity, KEY))
+    client.set_psk_client_callback(choose)
     server = tlsocket.SSLContext(tlsocket.PROTOCOL_TLS_SERVER)
-    server.set_psk_server_callback(lambda name: KEY if name == identity else b"")
+    server.set_psk_server_callback(lambda name: KEY if name == identity else b"", "our hint")
+    if tls12:
+        for context in (client, server):
+            context.maximum_version = ssl.TLSVersion.TLSv1_2
+            context.set_ciphers("PSK")
     return client, server
 
 
@@ -258,3 +268,72 @@ def test_gnutls_server_knows_our_key(peer: Find, tmp_path: Path) -> None:
         assert sock.getpeercert() is None
         sock.sendall(b"an echo\n")
         assert read_until(sock, b"\n") == b"an echo\n"
+
+
+# In TLS 1.2 (RFC 5489). Of our suites both have the one with ChaCha20-Poly1305, and neither those of RFC 8442.
+
+PSK_SUITE = "ECDHE-PSK-CHACHA20-POLY1305"
+GNUTLS_PSK = "NORMAL:-VERS-ALL:+VERS-TLS1.2:-KX-ALL:+ECDHE-PSK"
+
+
+@pytest.mark.parametrize("hint", ["", "their hint"])
+def test_openssl_server_knows_our_key_in_tls12(peer: Find, hint: str) -> None:
+    hints: list[str | None] = []
+    client, _ = psk_contexts("our device", tls12=True, hints=hints)
+    port = free_port()
+    command = [peer("openssl"), "s_server", "-accept", f"{LOOPBACK}:{port}", "-tls1_2", "-nocert", "-quiet"]
+    command += ["-psk", KEY.hex(), "-psk_identity", "our device", "-cipher", PSK_SUITE]
+    command += ["-psk_hint", hint] if hint else []
+    with Program(command) as program, dial(port, program) as raw, client.wrap_socket(raw) as sock:
+        assert sock.cipher() == (PSK_SUITE, "TLSv1.2", 256)
+        assert sock.getpeercert() is None
+        sock.sendall(b"a question\n")
+        program.wait_for(rb"a question\n")
+        program.write(b"an answer\n")
+        assert read_until(sock, b"\n") == b"an answer\n"
+        # It sends a ticket, and we keep none: it would outlive the key.
+        assert not sock.session.id
+    assert hints == [hint or None]
+
+
+@pytest.mark.parametrize("key", [KEY, KEY[::-1]], ids=["right", "wrong"])
+def test_openssl_client_has_our_key_in_tls12(peer: Find, key: bytes) -> None:
+    _, server = psk_contexts("our device", tls12=True)
+    with Listener(server, serve) as listener:
+        command = [peer("openssl"), "s_client", "-connect", f"{LOOPBACK}:{listener.port}", "-tls1_2", "-ign_eof"]
+        command += ["-psk", key.hex(), "-psk_identity", "our device", "-cipher", PSK_SUITE]
+        with Program(command) as program:
+            if key == KEY:
+                said = ask(program)
+                assert f"New, TLSv1.2, Cipher is {PSK_SUITE}" in said
+                assert "PSK identity hint: our hint" in said
+                assert listener.result() == (False, None)
+            else:
+                assert program.finish(timeout=WAIT) != 0
+                with pytest.raises(ssl.SSLError) as caught:
+                    listener.result()
+                assert caught.value.reason == "DECRYPTION_FAILED_OR_BAD_RECORD_MAC"
+
+
+def test_gnutls_server_knows_our_key_in_tls12(peer: Find, tmp_path: Path) -> None:
+    hints: list[str | None] = []
+    client, _ = psk_contexts("device", tls12=True, hints=hints)
+    (tmp_path / "keys").write_text(f"device:{KEY.hex()}\n")
+    port = free_port()
+    command = [peer("gnutls-serv"), "--echo", "--port", str(port), "--pskpasswd", str(tmp_path / "keys")]
+    command += ["--pskhint", "their hint", "--priority", GNUTLS_PSK, "--disable-client-cert"]
+    with Program(command) as program, dial(port, program) as raw, client.wrap_socket(raw) as sock:
+        assert sock.cipher()[0] == PSK_SUITE
+        sock.sendall(b"an echo\n")
+        assert read_until(sock, b"\n") == b"an echo\n"
+    assert hints == ["their hint"]
+
+
+def test_gnutls_client_has_our_key_in_tls12(peer: Find) -> None:
+    """The handshake only: gnutls-cli 3.7 crashes when it is to describe such a connection, with OpenSSL too."""
+    _, server = psk_contexts("device", tls12=True)
+    with Listener(server, lambda sock: sock.cipher()) as listener:
+        command = [peer("gnutls-cli"), "--port", str(listener.port), "--pskusername", "device", "--pskkey", KEY.hex()]
+        with Program([*command, "--priority", GNUTLS_PSK, LOOPBACK]) as program:
+            assert listener.result() == (PSK_SUITE, "TLSv1.2", 256)
+            program.finish(timeout=WAIT)

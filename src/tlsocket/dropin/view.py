@@ -28,6 +28,7 @@ from tlsocket.registry import describe
 from tlsocket.registry.alerts import AlertDescription
 from tlsocket.registry.named_groups import NamedGroup
 from tlsocket.registry.signature_schemes import SignatureScheme
+from tlsocket.registry.versions import ProtocolVersion
 
 if TYPE_CHECKING:
     from tlsocket.dropin.context import SSLContext
@@ -103,12 +104,18 @@ class ConnectionView:
 
     @property
     def session_reused(self) -> bool | None:
-        """Whether the handshake resumed a session, or (as `ssl` has it) used a pre-shared key. None: no connection."""
+        """Whether the handshake resumed a session, or (as `ssl` has it) in TLS 1.3 used a pre-shared key.
+
+        None: no connection.
+        """
         conn = self._conn
         if conn is None:
             return None
         negotiated = conn.negotiated
-        return negotiated is not None and (negotiated.resumed or negotiated.psk_identity is not None)
+        if negotiated is None:
+            return False
+        with_key = negotiated.psk_identity is not None and negotiated.version == ProtocolVersion.TLS_1_3
+        return negotiated.resumed or with_key
 
     @property
     def _sslobj(self) -> Inner | None:

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from tlsocket.config import ClientConfig
 from tlsocket.crypto.groups import HYBRID_GROUPS, KeyShare, default_share_groups, generate
 from tlsocket.crypto.randomness import random_bytes
-from tlsocket.errors import ApiMisuse
+from tlsocket.crypto.suites import TLS12_SUITES
+from tlsocket.errors import ApiMisuse, Reason
 from tlsocket.extensions import ClientHelloExtensions, KeyShareEntry
 from tlsocket.handshake.negotiation import remember
 from tlsocket.handshake.sessions import Session
@@ -134,7 +135,10 @@ def _without_hybrids(groups: tuple[int, ...]) -> tuple[int, ...]:
 def _cipher_suites(config: ClientConfig, *, tls12: bool, tls13: bool) -> tuple[int, ...]:
     suites = config.cipher_suites if tls13 else ()
     if tls12:
-        suites += config.tls12_cipher_suites
+        with_psk = config.choose_psk is not None
+        suites += tuple([c for c in config.tls12_cipher_suites if with_psk or TLS12_SUITES[c].authentication])
+    if not suites:
+        raise ApiMisuse(Reason.NO_CIPHER_SUITE_LEFT, "all of them need a pre-shared key, and there is none")
     if config.send_fallback_scsv:
         suites += (CipherSuiteCode.TLS_FALLBACK_SCSV.value,)
     return suites

@@ -4,6 +4,12 @@
     [Certificate], ClientKeyExchange, [CertificateVerify], change_cipher_spec, Finished
     [NewSessionTicket], change_cipher_spec, Finished
 
+or, with a pre-shared key (RFC 5489),
+
+    ServerHello, ServerKeyExchange, ServerHelloDone
+    ClientKeyExchange, change_cipher_spec, Finished
+    change_cipher_spec, Finished
+
 or, where the server resumes a session,
 
     ServerHello, [NewSessionTicket], change_cipher_spec, Finished
@@ -51,10 +57,14 @@ from tlsocket.handshake.sessions import Session
 from tlsocket.handshake.sizes import heed_size_limits_tls12
 from tlsocket.handshake.states import ClientState, State, Tls12ClientState
 from tlsocket.handshake.transitions import CHANGE_CIPHER_SPEC
+from tlsocket.key_schedule.external_psk import PreSharedKey
+from tlsocket.key_schedule.tls12 import psk_preliminary_secret
 from tlsocket.messages import DOWNGRADE_TO_TLS_1_1, DOWNGRADE_TO_TLS_1_2, CertificateVerify, Finished
 from tlsocket.messages.tls12 import (
     ClientKeyExchange,
     HelloRequest,
+    PskClientKeyExchange,
+    PskServerKeyExchange,
     ServerHelloDone,
     ServerKeyExchange,
     Tls12Certificate,
@@ -83,6 +93,7 @@ class Tls12ClientHandshake(Tls12Handshake[ClientConfig]):
 
     __slots__ = (
         "certificate_request",
+        "identity_hint",
         "offered",
         "point",
         "server_session_id",
@@ -109,6 +120,8 @@ class Tls12ClientHandshake(Tls12Handshake[ClientConfig]):
     ticket: Tls12NewSessionTicket | None
     point: bytes
     """The server's half of the key exchange."""
+    identity_hint: bytes
+    """The server's, with a suite of ECDHE_PSK."""
     certificate_request: Tls12CertificateRequest | None
     signature_scheme: int
 
@@ -130,7 +143,7 @@ def take_over(predecessor: ClientHandshake, random: bytes, raw: bytes) -> State:
     hs.server_session_id = b""
     hs.ticket_promised = False
     hs.ticket = None
-    hs.point = b""
+    hs.point = hs.identity_hint = b""
     hs.certificate_request = None
     hs.signature_scheme = 0
     message = parse(raw)
@@ -155,13 +168,13 @@ def _on_server_hello(hs: Tls12ClientHandshake, message: Tls12ServerHello, raw: b
         # It claims a session that does not exist (RFC 9846 section 4.2.2, legacy_session_id).
         raise PeerMisbehaved(Reason.SESSION_ID_ECHOED)
     suite = TLS12_SUITES.get(message.cipher_suite)
-    if suite is None or suite.code not in config.tls12_cipher_suites:
+    if suite is None or suite.code not in _offered_suites(hs):
         raise PeerMisbehaved(Reason.CIPHER_SUITE_NOT_OFFERED, describe(CipherSuiteCode, message.cipher_suite))
     if message.compression_method != 0:
         raise PeerMisbehaved(Reason.INVALID_COMPRESSION_METHOD)
     _check_extensions(hs, message)
     hs.server_random = message.random
-    hs.tls12_suite = hs.suite = suite
+    hs.use_suite(suite)
     hs.extended = message.extensions.extended_main_secret
     hs.alpn = message.extensions.alpn
     hs.server_session_id = message.session_id
@@ -170,13 +183,23 @@ def _on_server_hello(hs: Tls12ClientHandshake, message: Tls12ServerHello, raw: b
     hs.transcript.add(raw)
     hs.transcript.start(suite.hash)
     if hs.on_event is not None:
-        hs.on_event(ServerHelloReceived(ProtocolVersion.TLS_1_2, suite, 0, resumes))
-    demand_other_authentication(config)
+        with_key = resumes or suite.authentication is None
+        hs.on_event(ServerHelloReceived(ProtocolVersion.TLS_1_2, suite, 0, with_key))
+    if suite.authentication is not None:
+        demand_other_authentication(config)
     if resumes and hs.session is not None:
         resume_session(hs, hs.session)
         return _expect_ticket(hs)
     hs.session = None
-    return Tls12ClientState.WAIT_CERT
+    return Tls12ClientState.WAIT_SKE if suite.authentication is None else Tls12ClientState.WAIT_CERT
+
+
+def _offered_suites(hs: Tls12ClientHandshake) -> tuple[int, ...]:
+    return hs.config.tls12_cipher_suites if hs.config.choose_psk is not None else _without_psk(hs.config)
+
+
+def _without_psk(config: ClientConfig) -> tuple[int, ...]:
+    return tuple([code for code in config.tls12_cipher_suites if TLS12_SUITES[code].authentication is not None])
 
 
 def _expect_ticket(hs: Tls12ClientHandshake) -> State:
@@ -225,17 +248,26 @@ def _on_certificate(hs: Tls12ClientHandshake, message: Tls12Certificate, raw: by
 # WAIT_SKE
 
 
-def _on_server_key_exchange(hs: Tls12ClientHandshake, message: ServerKeyExchange, raw: bytes) -> State:
+def _on_server_key_exchange(
+    hs: Tls12ClientHandshake, message: ServerKeyExchange | PskServerKeyExchange, raw: bytes
+) -> State:
     group = message.named_curve
     if group not in hs.config.groups or group not in TLS12_GROUPS:
         raise PeerMisbehaved(Reason.GROUP_NOT_OFFERED, describe(NamedGroup, group))
+    hs.group = group
+    hs.point = message.point
+    if isinstance(message, PskServerKeyExchange):
+        hs.identity_hint = message.psk_identity_hint
+        hs.transcript.add(raw)
+        if hs.on_event is not None:
+            hs.on_event(KeyExchangeReceived(group, 0))
+        # RFC 5489 section 2: no certificates, so none is asked for.
+        return Tls12ClientState.WAIT_DONE
     hs.peer = verify_key_exchange(hs, message)
     # RFC 8422 section 5.3: our groups limit the curve of an ECDSA certificate too.
     curve = curve_of(hs.peer.certificate.public_key)
     if curve is not None and curve not in hs.config.groups:
         raise PeerMisbehaved(Reason.CERTIFICATE_CURVE_NOT_OFFERED, describe(NamedGroup, curve))
-    hs.group = group
-    hs.point = message.point
     hs.transcript.add(raw)
     if hs.on_event is not None:
         hs.on_event(KeyExchangeReceived(group, message.algorithm))
@@ -305,7 +337,12 @@ def _send_client_flight(hs: Tls12ClientHandshake) -> State | Suspended:
             hs.on_event(CertificateSent(() if hs.credential is None else hs.credential.certificate_chain))
     # A server's answer to a client's share, in `crypto.groups`, is here a client's answer to the server's.
     own, shared_secret = respond(hs.group, hs.point)
-    _send(hs, ClientKeyExchange(own).encode())
+    if hs.tls12_suite is not None and hs.tls12_suite.authentication is None:
+        key = _choose_key(hs)
+        _send(hs, PskClientKeyExchange(key.identity, own).encode())
+        shared_secret = psk_preliminary_secret(shared_secret, key.key)
+    else:
+        _send(hs, ClientKeyExchange(own).encode())
     hs.derive_main_secret(shared_secret)
     if hs.credential is None:
         return _finish_client_flight(hs, b"")
@@ -313,6 +350,17 @@ def _send_client_flight(hs: Tls12ClientHandshake) -> State | Suspended:
     if isinstance(signature, SignatureDecision):
         return Suspended(signature, _finish_client_flight)
     return _finish_client_flight(hs, signature)
+
+
+def _choose_key(hs: Tls12ClientHandshake) -> PreSharedKey:
+    choose = hs.config.choose_psk
+    key = None if choose is None else choose(hs.server_name, hs.identity_hint)
+    # An imported key is for TLS 1.3 (RFC 9258).
+    if key is None or key.imported:
+        raise PeerIncompatible(Reason.NO_COMMON_PRE_SHARED_KEY, "we have no key for this server")
+    # Whether the server has it too, its Finished will show.
+    hs.peer = PreSharedKeyPeer(key.identity)
+    return key
 
 
 _EMPTY_CERTIFICATE = Tls12Certificate(()).encode()

@@ -6,8 +6,7 @@ chosen, `Tls12Handshake.adopt` takes what is known so far, and the connection go
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Self, TypeVar
+from typing import ClassVar, Self, TypeVar
 
 from tlsocket import record
 from tlsocket.config import ClientConfig, Role, ServerConfig
@@ -25,7 +24,6 @@ from tlsocket.messages import tls12
 from tlsocket.registry.content_types import ContentType
 from tlsocket.registry.versions import ProtocolVersion
 from tlsocket.transcript import KeepingTranscript
-from tlsocket.wire import Reader
 
 __all__ = ["Tls12Handshake"]
 
@@ -48,7 +46,6 @@ class Tls12Handshake(Handshake[C]):
     """The first Finished (RFC 5929 section 3.1): the client's, or in an abbreviated handshake the server's."""
 
     version: ClassVar[int] = ProtocolVersion.TLS_1_2.value
-    parsers: ClassVar[Mapping[int, Callable[[Reader], Any]]] = tls12.PARSERS
 
     @classmethod
     def adopt(cls, predecessor: Handshake[C]) -> Self:
@@ -61,6 +58,7 @@ class Tls12Handshake(Handshake[C]):
         reader.change_cipher_spec_reported = True
         hs = cls(predecessor.config, reader, predecessor.writer, predecessor.on_event, predecessor.server_name)
         hs.transcript = KeepingTranscript.of(predecessor.transcript)
+        hs.parsers = tls12.PARSERS
         hs.client_random = predecessor.client_random
         hs.server_random = b""
         hs.extended = False
@@ -71,6 +69,12 @@ class Tls12Handshake(Handshake[C]):
         hs.take_budgets(predecessor)
         predecessor.successor = hs
         return hs
+
+    def use_suite(self, suite: Tls12CipherSuite) -> None:
+        """The cipher suite is agreed on; one of ECDHE_PSK has a key exchange of another form."""
+        self.tls12_suite = self.suite = suite
+        if suite.authentication is None:
+            self.parsers = tls12.PSK_PARSERS
 
     @property
     def takes_warnings(self) -> bool:

@@ -18,7 +18,7 @@ from tlsocket.config import ClientAuthentication, ClientConfig, Credential, Serv
 from tlsocket.crypto.comparison import equal
 from tlsocket.crypto.hashes import HashAlgorithm
 from tlsocket.crypto.suites import TLS13_SUITES, CipherSuite
-from tlsocket.errors import PeerIncompatible, PeerMisbehaved, Reason
+from tlsocket.errors import ApiMisuse, PeerIncompatible, PeerMisbehaved, Reason
 from tlsocket.extensions import ClientHelloExtensions, OfferedPsks, PskIdentity
 from tlsocket.extensions.pre_shared_key import encode_binders, encode_identities
 from tlsocket.handshake.machine import Handshake
@@ -87,6 +87,8 @@ def offers_of(config: ClientConfig, session: Session | None, server_name: str | 
         offers.append(Offer(identity, EarlySecret(suite, psk), suite.hash, session))
     if config.offer_psks is not None:
         for key in config.offer_psks(server_name):
+            if not key.identity:
+                raise ApiMisuse(detail="in TLS 1.3 the identity of a pre-shared key cannot be empty")
             fitting = _suite_with(key.algorithm, config.cipher_suites)
             if fitting is not None:
                 # RFC 9846 section 4.3.11: an obfuscated_ticket_age of 0 for external keys.
@@ -154,7 +156,7 @@ def accept_choice(
 
 def demand_other_authentication(config: ClientConfig) -> None:
     """The server chose no key. Where keys are all that a client has to go by, it could be anybody's."""
-    if config.offer_psks is not None and config.verifier is None:
+    if (config.offer_psks or config.choose_psk) is not None and config.verifier is None:
         raise PeerIncompatible(Reason.PSK_REQUIRED)
 
 

@@ -33,8 +33,8 @@ TRANSITIONS: Mapping[State, Mapping[int, frozenset[State]]] = {
     _C.START: {},
     _C.WAIT_SH: {
         _T.SERVER_HELLO: frozenset(
-            {_C.WAIT_EE, _C.START, _C12.WAIT_CERT, _C12.WAIT_TICKET, _C12.WAIT_CCS}  # the last two: resumed
-        )
+            {_C.WAIT_EE, _C.START, _C12.WAIT_CERT, _C12.WAIT_SKE, _C12.WAIT_TICKET, _C12.WAIT_CCS}
+        )  # the last three: a pre-shared key; a session, with a new ticket or without
     },
     _C.WAIT_EE: {_T.ENCRYPTED_EXTENSIONS: frozenset({_C.WAIT_CERT_CR, _C.WAIT_FINISHED})},  # certificate; PSK
     _C.WAIT_CERT_CR: {
@@ -63,7 +63,7 @@ TRANSITIONS: Mapping[State, Mapping[int, frozenset[State]]] = {
     # until the handshake is over (RFC 5246 section 7.4.1.1); after it, it asks for a renegotiation.
     _C12.WAIT_CERT: {_T.CERTIFICATE: frozenset({_C12.WAIT_SKE}), _T.HELLO_REQUEST: frozenset({_C12.WAIT_CERT})},
     _C12.WAIT_SKE: {
-        _T.SERVER_KEY_EXCHANGE: frozenset({_C12.WAIT_CR_DONE}),
+        _T.SERVER_KEY_EXCHANGE: frozenset({_C12.WAIT_CR_DONE, _C12.WAIT_DONE}),  # certificate; pre-shared key
         _T.HELLO_REQUEST: frozenset({_C12.WAIT_SKE}),
     },
     _C12.WAIT_CR_DONE: {
