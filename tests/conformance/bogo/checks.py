@@ -112,8 +112,8 @@ def check_session_tls12(conn: Connection, settings: Settings, offered: Session |
         return
     if not settings.server:
         wanted = not settings.expect_no_session and (not negotiated.resumed or settings.expect_ticket_renewal)
-        # Without the extended main secret there is neither the one nor the other.
-        wanted = wanted and conn.tls_unique is not None
+        # Without the extended main secret there is neither the one nor the other, nor behind a pre-shared key.
+        wanted = wanted and conn.tls_unique is not None and negotiated.psk_identity is None
         _demand("got a session", bool(conn.tickets) and conn.tickets[-1] is not offered, wanted)
     elif is_first and (settings.expect_session_id or settings.expect_no_session_id):
         _demand("kept a session", len(SESSION_IDS) > 0, settings.expect_session_id)

@@ -131,8 +131,10 @@ class Settings:
     expect_ticket_renewal: bool = False
     expect_session_id: bool = False
     expect_no_session_id: bool = False
-    # Sessions
+    # Sessions and keys
     no_ticket: bool = False
+    psk: str = ""
+    psk_identity: str = ""
 
 
 _RENAMED = {"async": "use_async"}
