@@ -34,7 +34,7 @@ from tlsocket.crypto.suites import (
 )
 from tlsocket.errors import ApiMisuse
 from tlsocket.extensions.negotiation import FRAGMENT_LENGTHS
-from tlsocket.key_schedule.external_psk import PreSharedKey
+from tlsocket.key_schedule.external_psk import MAXIMUM_IDENTITY, PreSharedKey
 from tlsocket.messages import Certificate, CertificateEntry
 from tlsocket.registry.versions import ProtocolVersion
 
@@ -52,6 +52,7 @@ __all__ = [
     "Role",
     "ServerConfig",
     "SessionCache",
+    "SessionIdStore",
     "TicketStore",
     "VerifiedPath",
 ]
@@ -169,15 +170,37 @@ class TicketStore(Protocol):
         ...
 
 
+class SessionIdStore(Protocol):
+    """Where a server keeps sessions of TLS 1.2 by their session ids (RFC 5246 section 7.4.1.3).
+
+    All methods may be called by several threads at once.
+    """
+
+    def keep(self, session_id: bytes, state: bytes, lifetime: int) -> None:
+        """Keep `state` under a random name, for so many seconds."""
+        ...
+
+    def redeem(self, ticket: bytes) -> bytes | None:
+        """The state kept under a session id; None when there is none (any more)."""
+        ...
+
+    def expired(self) -> None:
+        """A session found turned out to be too old: for the statistics."""
+        ...
+
+
 class SessionCache(Protocol):
     """Where a client keeps its sessions, as `tlsocket.handshake.sessions.Session`. Used by several threads at once."""
 
     def add(self, session: Any) -> None:
-        """Keep a session that has a ticket."""
+        """Keep a session that has a ticket or a session id."""
         ...
 
     def take(self, server_name: str | None, usable: Callable[[Any], bool]) -> Any | None:
-        """Hand out the latest session with this server that is usable, and forget it: a ticket is used once."""
+        """Hand out the latest session with this server that is usable, and forget it: a ticket is used once.
+
+        A session of TLS 1.2 that was resumed and not renewed is added again.
+        """
         ...
 
 
@@ -224,6 +247,7 @@ class _Config:
     cipher_suites: tuple[int, ...] = DEFAULT_TLS13_SUITES
     """Of TLS 1.3."""
     tls12_cipher_suites: tuple[int, ...] = DEFAULT_TLS12_SUITES
+    """Of TLS 1.2. Those of ECDHE_PSK (`tlsocket.crypto.suites.PSK_SUITES`) have to be asked for."""
     require_extended_main_secret: bool = False
     """Refuse a peer of TLS 1.2 without RFC 7627. Where it is not required, such a connection has no exporters."""
     groups: tuple[int, ...] = SUPPORTED_GROUPS
@@ -295,8 +319,13 @@ class ClientConfig(_Config):
     """This connection repeats one that failed with a higher version (RFC 7507)."""
     session_cache: SessionCache | None = None
     """Where sessions are kept and looked up by the server's name; None: only those are resumed that are given."""
+    tls12_tickets: bool = True
+    """Whether a server of TLS 1.2 is asked for a session ticket (RFC 5077); without, it may still give a session id."""
     offer_psks: Callable[[str | None], Sequence[PreSharedKey]] | None = None
-    """External pre-shared keys to offer to the server of this name."""
+    """External pre-shared keys to offer to the server of this name in TLS 1.3."""
+    choose_psk: Callable[[str | None, bytes], PreSharedKey | None] | None = None
+    """The key of TLS 1.2 for the server of this name, by its psk_identity_hint, which may be empty; None as its answer:
+    there is none. Without this no suite of ECDHE_PSK is offered."""
 
     def __post_init__(self) -> None:
         _Config.__post_init__(self)
@@ -324,22 +353,31 @@ class ServerConfig(_Config):
     use_cookie: bool = False
     """Put a cookie into HelloRetryRequest (RFC 9846 section 4.3.2)."""
     ticket_store: TicketStore | None = None
-    """None: nothing is resumed."""
+    """None: no ticket is sent or taken."""
     send_tickets: int = 0
-    """Session tickets after a full handshake; after a resumed one a single ticket, if any."""
+    """Session tickets after a full handshake of TLS 1.3; after a resumed one a single ticket, if any."""
+    tls12_tickets: bool = False
+    """Whether a client of TLS 1.2 that asks for a ticket gets one, and may come back with it (RFC 5077)."""
+    session_ids: SessionIdStore | None = None
+    """Where the sessions of TLS 1.2 are kept for which there is no ticket; None: such are not resumed."""
     ticket_lifetime: int = 7200
     """Seconds that a ticket is good for; at most seven days (RFC 9846 section 4.7.1)."""
     session_lifetime: int = 86400
     """Seconds after which a chain of resumptions needs a full handshake again, however fresh its last ticket."""
     find_psk: Callable[[bytes], PreSharedKey | None] | None = None
-    """The external pre-shared key of an identity; None as its answer: there is none."""
+    """The external pre-shared key of an identity; None as its answer: there is none. Without this, and where a client's
+    certificate is required, no suite of ECDHE_PSK is taken in TLS 1.2."""
+    psk_identity_hint: bytes = b""
+    """What clients of TLS 1.2 are told, so that they choose the right key (RFC 4279 section 5.2)."""
 
     def __post_init__(self) -> None:
         _Config.__post_init__(self)
         _demand(0 <= self.send_tickets <= MAXIMUM_TICKETS, f"0 to {MAXIMUM_TICKETS} tickets can be sent")
-        _demand(not self.send_tickets or self.ticket_store is not None, "session tickets need a ticket_store")
+        tickets = self.send_tickets or self.tls12_tickets
+        _demand(not tickets or self.ticket_store is not None, "session tickets need a ticket_store")
         _demand(0 < self.ticket_lifetime <= SEVEN_DAYS, "a ticket lives for 1 to 604800 seconds")
         _demand(self.session_lifetime > 0, "a session lives for at least a second")
+        _demand(len(self.psk_identity_hint) <= MAXIMUM_IDENTITY, f"a hint has at most {MAXIMUM_IDENTITY} bytes")
 
 
 def _demand(condition: bool, complaint: str) -> None:

@@ -139,10 +139,14 @@ class Reason(enum.Enum):
     TWO_SIZE_LIMITS = "both record_size_limit and max_fragment_length were answered"
     RECORD_SIZE_LIMIT_TOO_SMALL = "the record_size_limit is below 64 bytes"
 
+    SESSION_SUITE_CHANGED = "the server resumes a session with another cipher suite"
+    EXTENDED_MAIN_SECRET_DROPPED = "a session with the extended main secret is to be resumed without it"
+
     # Authentication
     BAD_SIGNATURE = "the signature in CertificateVerify is wrong"
     BAD_FINISHED = "the Finished message is wrong"
     BAD_BINDER = "the binder of a pre-shared key is wrong"
+    UNKNOWN_PSK_IDENTITY = "the client names a pre-shared key that is not known"
     PSK_REQUIRED = "the server did not choose the pre-shared key, and nothing else would authenticate it"
     NO_CERTIFICATE = "the server sent no certificate"
     CERTIFICATE_REQUIRED = "the client sent no certificate, but one is required"
@@ -158,6 +162,7 @@ class Reason(enum.Enum):
     HANDSHAKE_NOT_DONE = "the handshake is not over"
 
     # Ours
+    NO_CIPHER_SUITE_LEFT = "no cipher suite is left that could be offered"
     NOT_SERVER = "this is a server's call"
     WRONG_SSL_VERSION = "the version in use has nothing of this kind"
     EXTENSION_NOT_RECEIVED = "the client did not offer what this call needs"
@@ -328,6 +333,7 @@ _ALERTS = {
     Reason.NO_SECURE_RENEGOTIATION: AlertDescription.HANDSHAKE_FAILURE,
     Reason.RENEGOTIATION_INFO_MISMATCH: AlertDescription.HANDSHAKE_FAILURE,
     Reason.NO_EXTENDED_MAIN_SECRET: AlertDescription.HANDSHAKE_FAILURE,
+    Reason.EXTENDED_MAIN_SECRET_DROPPED: AlertDescription.HANDSHAKE_FAILURE,
     Reason.CLIENT_CERTIFICATE_MISSING: AlertDescription.HANDSHAKE_FAILURE,
     Reason.INAPPROPRIATE_FALLBACK: AlertDescription.INAPPROPRIATE_FALLBACK,
     Reason.UNSUPPORTED_VERSION: AlertDescription.PROTOCOL_VERSION,
@@ -339,6 +345,8 @@ _ALERTS = {
     Reason.BAD_SIGNATURE: AlertDescription.DECRYPT_ERROR,
     Reason.BAD_FINISHED: AlertDescription.DECRYPT_ERROR,
     Reason.BAD_BINDER: AlertDescription.DECRYPT_ERROR,
+    # RFC 4279 section 2 leaves it to the server whether to say so.
+    Reason.UNKNOWN_PSK_IDENTITY: AlertDescription.UNKNOWN_PSK_IDENTITY,
     Reason.NO_CERTIFICATE: AlertDescription.DECODE_ERROR,
     Reason.CERTIFICATE_REQUIRED: AlertDescription.CERTIFICATE_REQUIRED,
     Reason.UNSUPPORTED_CERTIFICATE_KEY: AlertDescription.UNSUPPORTED_CERTIFICATE,

@@ -55,6 +55,7 @@ class Negotiated(NamedTuple):
     version: int
     cipher_suite: CipherSuite
     group: int
+    """0 where TLS 1.2 resumed a session: nothing was exchanged."""
     signature_scheme: int | None
     """Scheme of the peer's CertificateVerify; None when the peer did not authenticate."""
     own_signature_scheme: int | None
@@ -118,7 +119,7 @@ class _ServerHello:
     group: int
     """0 in TLS 1.2, where `KeyExchangeSent` and `KeyExchangeReceived` name it."""
     pre_shared_key: bool = False
-    """Whether a pre-shared key was accepted: no certificates will follow."""
+    """Whether a pre-shared key or, in TLS 1.2, a session was accepted: no certificates will follow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +134,7 @@ class ServerHelloReceived(_ServerHello):
 
 @dataclass(frozen=True, slots=True)
 class KeyExchangeSent:
-    """Our ServerKeyExchange of TLS 1.2 (RFC 8422 section 5.4); `scheme` signed it."""
+    """Our ServerKeyExchange of TLS 1.2 (RFC 8422 section 5.4); `scheme` signed it, 0 with a pre-shared key."""
 
     group: int
     scheme: int
@@ -141,7 +142,10 @@ class KeyExchangeSent:
 
 @dataclass(frozen=True, slots=True)
 class KeyExchangeReceived:
-    """The server's ServerKeyExchange of TLS 1.2 (RFC 8422 section 5.4), rightly signed with `scheme`."""
+    """The server's ServerKeyExchange of TLS 1.2 (RFC 8422 section 5.4), rightly signed with `scheme`.
+
+    `scheme` is 0 with a pre-shared key, where nothing is signed.
+    """
 
     group: int
     scheme: int
@@ -236,14 +240,15 @@ class HandshakeCompleted:
 
 @dataclass(frozen=True, slots=True)
 class TicketReceived:
-    """RFC 9846 section 4.7.1."""
+    """RFC 9846 section 4.7.1, RFC 5077 section 3.3."""
 
     lifetime: int
+    """Seconds; in TLS 1.2 a hint, 0 for none."""
 
 
 @dataclass(frozen=True, slots=True)
 class TicketsSent:
-    """RFC 9846 section 4.7.1; so many at once, each good for so many seconds."""
+    """RFC 9846 section 4.7.1, RFC 5077 section 3.3; so many at once, each good for so many seconds."""
 
     count: int
     lifetime: int

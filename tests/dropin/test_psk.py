@@ -19,22 +19,32 @@ import pytest
 
 import tlsocket
 from tests.dropin.support import TIMEOUT, Background, connected, failure, tcp_pair
-from tlsocket.dropin.session import server_psks
+from tlsocket.dropin.session import client_psk_tls12, server_psks
 
 KEY = bytes(range(32))
 CLIENT, SERVER = tlsocket.PROTOCOL_TLS_CLIENT, tlsocket.PROTOCOL_TLS_SERVER
 
 
 def contexts(
-    client_callback: Callable[..., Any] | None, server_callback: Callable[..., Any] | None, module: Any = tlsocket
+    client_callback: Callable[..., Any] | None,
+    server_callback: Callable[..., Any] | None,
+    module: Any = tlsocket,
+    *,
+    tls12: bool = False,
+    hint: str | None = None,
 ) -> tuple[Any, Any]:
-    """A client's and a server's context without certificates."""
+    """A client's and a server's context without certificates, of TLS 1.3 only or TLS 1.2 only."""
     client, server = module.SSLContext(CLIENT), module.SSLContext(SERVER)
     client.check_hostname = False
     client.verify_mode = ssl.CERT_NONE
-    client.minimum_version = server.minimum_version = ssl.TLSVersion.TLSv1_3
+    for context in (client, server):
+        if tls12:
+            context.maximum_version = ssl.TLSVersion.TLSv1_2
+            context.set_ciphers("PSK")
+        else:
+            context.minimum_version = ssl.TLSVersion.TLSv1_3
     client.set_psk_client_callback(client_callback)
-    server.set_psk_server_callback(server_callback)
+    server.set_psk_server_callback(server_callback, hint)
     return client, server
 
 
@@ -175,15 +185,25 @@ PEER = """
 import socket, ssl, sys
 role, port, identity, key = sys.argv[1], int(sys.argv[2]), sys.argv[3], bytes.fromhex(sys.argv[4])
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT if role == "client" else ssl.PROTOCOL_TLS_SERVER)
-context.minimum_version = ssl.TLSVersion.TLSv1_3
+old, hint = sys.argv[5] == "TLSv1.2", sys.argv[6] or None
+if old:
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("PSK")
+else:
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+hints = []
+def choose(told):
+    hints.append(told)
+    return identity or None, key
 try:
     if role == "client":
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-        context.set_psk_client_callback(lambda hint: (identity, key))
+        context.set_psk_client_callback(choose)
         sock = context.wrap_socket(socket.create_connection(("127.0.0.1", port), timeout=20))
+        assert hints[-1] == hint, hints
     else:
-        context.set_psk_server_callback(lambda name: key if name == identity else b"")
+        context.set_psk_server_callback(lambda name: key if name == (identity or None) else b"", hint)
         sock = context.wrap_socket(socket.create_connection(("127.0.0.1", port), timeout=20), server_side=True)
     with sock:
         sock.sendall(b"hello from " + role.encode())
@@ -193,7 +213,9 @@ except ssl.SSLError as error:
 """
 
 
-def with_peer(role: str, context: Any, identity: str, key: bytes) -> tuple[Any, str]:
+def with_peer(
+    role: str, context: Any, identity: str, key: bytes, version: str = "TLSv1.3", hint: str = ""
+) -> tuple[Any, str]:
     """Our end's words or error, and the peer's; the peer connects to us whichever role it has."""
     import socket
 
@@ -203,7 +225,7 @@ def with_peer(role: str, context: Any, identity: str, key: bytes) -> tuple[Any, 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(TIMEOUT)
         port = str(listener.getsockname()[1])
-        arguments = [python, "-c", PEER, role, port, identity, key.hex()]
+        arguments = [python, "-c", PEER, role, port, identity, key.hex(), version, hint]
         peer = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         try:
             plain, _ = listener.accept()
@@ -212,6 +234,7 @@ def with_peer(role: str, context: Any, identity: str, key: bytes) -> tuple[Any, 
                 with context.wrap_socket(plain, server_side=role == "client") as sock:
                     sock.sendall(b"hello from ours")
                     ours: Any = sock.recv(100).decode()
+                    assert sock.version() == version
             except ssl.SSLError as error:
                 ours = error
             output, errors = peer.communicate(timeout=TIMEOUT)
@@ -247,3 +270,95 @@ def test_with_the_standard_library_and_another_identity(role: str) -> None:
     ours, theirs = with_peer(role, server if role == "client" else client, "somebody else", KEY)
     assert isinstance(ours, ssl.SSLError)
     assert theirs.startswith("SSLError")
+
+
+# TLS 1.2
+
+
+@pytest.mark.parametrize("hint", [None, "hint", "ü" * 128])
+@pytest.mark.parametrize("identity", [None, "me", "i" * 255])
+def test_ours_with_ours_in_tls12(hint: str | None, identity: str | None) -> None:
+    asked: list[Any] = []
+
+    def ask_client(hint: str | None) -> tuple[str | None, bytes]:
+        asked.append(hint)
+        return identity, KEY
+
+    def ask_server(identity: str | None) -> bytes:
+        asked.append(identity)
+        return KEY
+
+    client, server = contexts(ask_client, ask_server, tls12=True, hint=hint)
+    with connected(client, server) as (near, far):
+        near.sendall(b"ping")
+        assert far.recv(4) == b"ping"
+        assert near.getpeercert() is far.getpeercert() is None
+        assert near.version() == far.version() == "TLSv1.2"
+        assert near.cipher()[0].startswith("ECDHE-PSK-")
+        # Here it does not count as a session, as in ssl.
+        assert near.session_reused is far.session_reused is False
+        assert not near.session.id
+    assert asked == [hint, identity]
+
+
+@pytest.mark.parametrize("hint", ["", "which?"])
+@pytest.mark.parametrize("identity", ["", "client-identity", "Gerät-7"])
+@pytest.mark.parametrize("role", ["client", "server"])
+def test_with_the_standard_library_in_tls12(role: str, identity: str, hint: str) -> None:
+    told: list[str | None] = []
+
+    def choose(hint: str | None) -> tuple[str | None, bytes]:
+        told.append(hint)
+        return identity or None, KEY
+
+    client, server = contexts(
+        choose, lambda name: KEY if name == (identity or None) else b"", tls12=True, hint=hint or None
+    )
+    ours, theirs = with_peer(role, server if role == "client" else client, identity, KEY, "TLSv1.2", hint)
+    assert ours == f"hello from {role}"
+    assert theirs == "hello from ours False None"
+    assert told == ([] if role == "client" else [hint or None])
+
+
+@pytest.mark.parametrize("role", ["client", "server"])
+@pytest.mark.parametrize(("identity", "key"), [("me", KEY[::-1]), ("somebody else", KEY)], ids=["key", "identity"])
+def test_with_the_standard_library_and_another_in_tls12(role: str, identity: str, key: bytes) -> None:
+    client, server = contexts(lambda hint: ("me", KEY), lambda name: KEY if name == "me" else b"", tls12=True)
+    ours, theirs = with_peer(role, server if role == "client" else client, identity, key, "TLSv1.2")
+    assert isinstance(ours, ssl.SSLError)
+    assert theirs.startswith("SSLError")
+    if role == "client" and identity != "me":
+        assert ours.reason == "PSK_IDENTITY_NOT_FOUND"
+
+
+@pytest.mark.parametrize("hint", [b"\xff\xfe", b"x" * 257])
+def test_a_hint_that_is_no_text_is_no_question_to_the_callback(hint: bytes) -> None:
+    asked: list[str | None] = []
+
+    def callback(hint: str | None) -> tuple[str, bytes]:
+        asked.append(hint)
+        return "me", KEY
+
+    choose = client_psk_tls12(callback)
+    assert choose(None, hint) is None
+    assert choose(None, b"") is not None
+    assert asked == [None]
+
+
+def test_suites_have_to_be_asked_for() -> None:
+    """As in ssl, whose default list has none of them: a client without is told so before it sends anything."""
+    client, _ = contexts(lambda hint: ("me", KEY), lambda name: KEY, tls12=True)
+    assert {entry["name"] for entry in client.get_ciphers() if entry["protocol"] == "TLSv1.2"} >= {
+        "ECDHE-PSK-CHACHA20-POLY1305"
+    }
+    without = tlsocket.SSLContext(CLIENT)
+    assert not [entry for entry in without.get_ciphers() if "PSK" in entry["name"]]
+    without.check_hostname = False
+    without.verify_mode = ssl.CERT_NONE
+    without.maximum_version = ssl.TLSVersion.TLSv1_2
+    without.set_ciphers("PSK")
+    near, far = tcp_pair()
+    with near, far:
+        error = failure(lambda: without.wrap_socket(near))
+    assert isinstance(error, ssl.SSLError)
+    assert error.reason == "NO_CIPHERS_AVAILABLE"

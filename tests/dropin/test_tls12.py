@@ -10,7 +10,7 @@ import pytest
 
 import tlsocket
 from tests.dropin.support import connected
-from tlsocket.crypto.suites import DEFAULT_TLS12_SUITES, TLS12_SUITES
+from tlsocket.crypto.suites import DEFAULT_TLS12_SUITES, PSK_SUITES, TLS12_SUITES
 from tlsocket.dropin.ciphers import parse_cipher_string
 
 CLIENT = ssl.PROTOCOL_TLS_CLIENT
@@ -72,12 +72,15 @@ def names(codes: tuple[int, ...]) -> list[str]:
     return [TLS12_SUITES[code].openssl_name for code in codes]
 
 
-OURS = {suite.openssl_name for suite in TLS12_SUITES.values()}
+ONLY_OURS = {"ECDHE-PSK-AES128-GCM-SHA256", "ECDHE-PSK-AES256-GCM-SHA384"}
+"""Suites of RFC 8442, which OpenSSL does not have."""
+OURS = {suite.openssl_name for suite in TLS12_SUITES.values()} - ONLY_OURS
 STRINGS = [
     "DEFAULT", "ALL", "HIGH:!aNULL", "ECDHE", "ECDHE+AESGCM", "ECDHE+CHACHA20", "EECDH+AESGCM:EDH+AESGCM", "aECDSA",
     "ECDSA+AESGCM", "aRSA:!ECDHE-RSA-AES256-GCM-SHA384", "AES256:!aRSA", "CHACHA20", "ECDHE:-AES128", "ALL:!ECDSA",
     "ECDHE-RSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES128-GCM-SHA256", "AESGCM:@STRENGTH", "ECDHE:!AESGCM:AESGCM",
-    "kEECDH+AES128+aRSA", "TLSv1.2+ECDHE+AESGCM+AES256",
+    "kEECDH+AES128+aRSA", "TLSv1.2+ECDHE+AESGCM+AES256", "PSK", "kECDHEPSK+CHACHA20", "aPSK:ECDHE", "ALL:!PSK",
+    "ECDHE-PSK-CHACHA20-POLY1305",
 ]  # fmt: skip
 
 
@@ -87,18 +90,19 @@ def test_a_string_selects_what_it_selects_in_openssl(ciphers: str) -> None:
     theirs = ssl.SSLContext(CLIENT)
     theirs.set_ciphers(ciphers)
     expected = {entry["name"] for entry in theirs.get_ciphers()} & OURS
-    assert set(names(parse_cipher_string(ciphers))) == expected
+    assert set(names(parse_cipher_string(ciphers))) - ONLY_OURS == expected
 
 
 def test_order_is_that_of_the_string() -> None:
     some = ["ECDHE-RSA-CHACHA20-POLY1305", "ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-RSA-AES128-GCM-SHA256"]
     assert names(parse_cipher_string(":".join(some))) == some
     assert names(parse_cipher_string(":".join(some) + ":+CHACHA20")) == [*some[1:], some[0]]
-    assert parse_cipher_string("DEFAULT") == DEFAULT_TLS12_SUITES
+    assert parse_cipher_string("DEFAULT") == (*DEFAULT_TLS12_SUITES, *PSK_SUITES)
+    assert parse_cipher_string("PSK") == PSK_SUITES
 
 
 def test_security_levels_set_a_minimum() -> None:
-    assert len(parse_cipher_string("ALL:@SECLEVEL=3")) == 6
+    assert len(parse_cipher_string("ALL:@SECLEVEL=3")) == 9
     assert all(TLS12_SUITES[code].bits == 256 for code in parse_cipher_string("ALL:@SECLEVEL=5"))
 
 

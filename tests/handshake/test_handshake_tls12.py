@@ -16,7 +16,7 @@ from tests.handshake.test_must_alerts_tls12 import tamper
 from tlsocket import events, messages
 from tlsocket.config import ClientAuthentication, DecisionKind, Role, VerifiedPath
 from tlsocket.connection import Connection
-from tlsocket.crypto.suites import TLS12_SUITES, CertificateKind
+from tlsocket.crypto.suites import DEFAULT_TLS12_SUITES, TLS12_SUITES, CertificateKind
 from tlsocket.errors import ApiMisuse, CertificateReason, CertificateRejected, Reason, TLSError
 from tlsocket.handshake.decisions import CertificateDecision, SignatureDecision, VerdictDecision
 from tlsocket.handshake.negotiation_tls12 import TLS12_GROUPS
@@ -132,7 +132,7 @@ def test_settings_that_make_no_sense(settings: dict[str, Any]) -> None:
 # What is negotiated
 
 
-@pytest.mark.parametrize("suite", TLS12_SUITES)
+@pytest.mark.parametrize("suite", DEFAULT_TLS12_SUITES)
 @pytest.mark.parametrize("group", sorted(TLS12_GROUPS))
 def test_every_suite_with_every_group(suite: int, group: int) -> None:
     # The curve of an ECDSA certificate must be among the client's groups.

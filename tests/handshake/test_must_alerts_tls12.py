@@ -16,6 +16,7 @@ from tests.handshake.test_must_alerts import changed, extended, flipped, instead
 from tlsocket.config import ClientAuthentication, Role
 from tlsocket.connection import Connection
 from tlsocket.errors import AlertReceived, Reason, TLSError
+from tlsocket.handshake.tickets import TicketKeys
 from tlsocket.messages import ClientHello, tls12
 from tlsocket.registry import AlertDescription as A
 from tlsocket.registry import ContentType
@@ -28,6 +29,7 @@ ASKING = {"client_authentication": ClientAuthentication.OPTIONAL, "credentials":
 WITH = {"credentials": (credential("rsa-2048", host="client"),)}
 OFF_CURVE = b"\x04" + b"\x01" * 64
 DONE = tls12.ServerHelloDone().encode()
+TICKETS = {"ticket_store": TicketKeys(), "tls12_tickets": True}
 
 
 class TamperingWriter:
@@ -102,7 +104,8 @@ CASES = [
     Case("5246 7.4.1.4", "an extension that was not asked for: unsupported_extension", C,
          {T.SERVER_HELLO: extended(alpn=b"h2")}, A.UNSUPPORTED_EXTENSION, Reason.UNSOLICITED_EXTENSION),
     Case("5246 7.4.1.4", "a session ticket that was not asked for: unsupported_extension", C,
-         {T.SERVER_HELLO: extended(session_ticket=True)}, A.UNSUPPORTED_EXTENSION, Reason.UNSOLICITED_EXTENSION),
+         {T.SERVER_HELLO: extended(session_ticket=True)}, A.UNSUPPORTED_EXTENSION, Reason.UNSOLICITED_EXTENSION,
+         client={"tls12_tickets": False}),
     Case("5246 7.4.1.4", "encrypt_then_mac, which goes with no AEAD: unsupported_extension", C,
          {T.SERVER_HELLO: extended(unknown=((22, b""),))}, A.UNSUPPORTED_EXTENSION, Reason.UNSOLICITED_EXTENSION),
     Case("9846 4.3", "an extension that has no place there: illegal_parameter", C,
@@ -165,10 +168,17 @@ CASES = [
     Case("5246 7.3", "two key exchanges: unexpected_message", C, {T.SERVER_KEY_EXCHANGE: twice},
          A.UNEXPECTED_MESSAGE, Reason.UNEXPECTED_MESSAGE),
     Case("5246 7.3", "two ServerHelloDone: unexpected_message", C, {T.SERVER_HELLO_DONE: twice},
-         A.UNEXPECTED_MESSAGE, Reason.UNEXPECTED_MESSAGE),
-    Case("5077 3.3", "a ticket that was not announced: unexpected_message", C,
+         A.UNEXPECTED_MESSAGE, Reason.KEY_CHANGE_NOT_ALIGNED),
+    Case("5077 3.3", "a ticket in the server's first flight: unexpected_message", C,
          {T.SERVER_HELLO_DONE: behind(tls12.Tls12NewSessionTicket(0, b"x").encode())},
-         A.UNEXPECTED_MESSAGE, Reason.UNEXPECTED_MESSAGE),
+         A.UNEXPECTED_MESSAGE, Reason.KEY_CHANGE_NOT_ALIGNED),
+    Case("5077 3.3", "a ticket that was announced and does not come: unexpected_message", C,
+         {T.NEW_SESSION_TICKET: instead()}, A.UNEXPECTED_MESSAGE, Reason.UNEXPECTED_CHANGE_CIPHER_SPEC,
+         server=TICKETS),
+    Case("5077 3.3", "two tickets: unexpected_message", C, {T.NEW_SESSION_TICKET: twice},
+         A.UNEXPECTED_MESSAGE, Reason.UNEXPECTED_MESSAGE, server=TICKETS),
+    Case("5077 3.3", "bytes behind a ticket: decode_error", C, {T.NEW_SESSION_TICKET: trailing},
+         A.DECODE_ERROR, Reason.TRAILING_DATA, server=TICKETS),
     Case("9846 4.4.1", "EncryptedExtensions, which is of TLS 1.3: unexpected_message", C,
          {T.CERTIFICATE: instead(b"\x08\0\0\x02\0\0")}, A.UNEXPECTED_MESSAGE, Reason.UNEXPECTED_MESSAGE),
     Case("5246 7.4.5", "a ServerHelloDone with a body: decode_error", C, {T.SERVER_HELLO_DONE: trailing},
@@ -327,11 +337,12 @@ def test_no_message_is_legal_after_the_handshake(role: Role, kind: int) -> None:
 
 
 def test_hello_requests_during_the_handshake_are_ignored() -> None:
-    """RFC 5246 section 7.4.1.1, and they are in no transcript."""
+    """RFC 5246 section 7.4.1.1, and they are in no transcript. Behind ServerHelloDone there is nothing to negotiate."""
     request = tls12.HelloRequest().encode()
     link = Link(client_config(**OLD))
-    changes = {kind: behind(request) for kind in (T.SERVER_HELLO, T.CERTIFICATE, T.SERVER_KEY_EXCHANGE)}
-    tamper(link.server, {**changes, T.SERVER_HELLO_DONE: behind(request * 3)})
+    tamper(
+        link.server, {kind: behind(request * 3) for kind in (T.SERVER_HELLO, T.CERTIFICATE, T.SERVER_KEY_EXCHANGE)}
+    )
     link.connect()
 
 

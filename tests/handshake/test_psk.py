@@ -154,7 +154,7 @@ def test_a_key_of_a_hash_that_no_suite_has_is_not_offered() -> None:
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: PreSharedKey(b"", b"k"),
+        lambda: Link(client(PreSharedKey(b"", b"k"))).client.start(),
         lambda: PreSharedKey(b"i", b""),
         lambda: PreSharedKey(bytes(4097), b"k"),
         lambda: PreSharedKey(b"i", bytes(513)),

@@ -64,19 +64,29 @@ POST_HANDSHAKE: set[Arrow] = {
 # and ServerKeyExchange are marked optional there; with ECDHE and certificates they are not (RFC 8422 section 2).
 TLS12_CLIENT_ARROWS: set[Arrow] = {
     (C.WAIT_SH, T.SERVER_HELLO, C12.WAIT_CERT),
+    # Figure 2, an abbreviated handshake; and RFC 5077 section 3.1, figure 2, with a new ticket in it.
+    (C.WAIT_SH, T.SERVER_HELLO, C12.WAIT_CCS),
+    (C.WAIT_SH, T.SERVER_HELLO, C12.WAIT_TICKET),
+    # RFC 5489 section 2: with ECDHE_PSK neither Certificate nor CertificateRequest.
+    (C.WAIT_SH, T.SERVER_HELLO, C12.WAIT_SKE),
+    (C12.WAIT_SKE, T.SERVER_KEY_EXCHANGE, C12.WAIT_DONE),
     (C12.WAIT_CERT, T.CERTIFICATE, C12.WAIT_SKE),
     (C12.WAIT_SKE, T.SERVER_KEY_EXCHANGE, C12.WAIT_CR_DONE),
     (C12.WAIT_CR_DONE, T.CERTIFICATE_REQUEST, C12.WAIT_DONE),  # CertificateRequest*
     (C12.WAIT_CR_DONE, T.SERVER_HELLO_DONE, C12.RECVD_DONE),
     (C12.WAIT_DONE, T.SERVER_HELLO_DONE, C12.RECVD_DONE),
     (C12.RECVD_DONE, None, C12.WAIT_CCS),  # Certificate*, ClientKeyExchange, CertificateVerify*, [CCS], Finished
+    # RFC 5077 section 3.1, figure 1: NewSessionTicket stands between both sides' Finished.
+    (C12.RECVD_DONE, None, C12.WAIT_TICKET),
+    (C12.WAIT_TICKET, T.NEW_SESSION_TICKET, C12.WAIT_CCS),
     (C12.WAIT_CCS, CHANGE_CIPHER_SPEC, C12.WAIT_FINISHED),  # [ChangeCipherSpec]
     (C12.WAIT_FINISHED, T.FINISHED, C12.CONNECTED),
     # Section 7.4.1.1: a HelloRequest may come at any time, and is ignored while we negotiate.
     *(
         (state, T.HELLO_REQUEST, state)
         for state in (
-            C12.WAIT_CERT, C12.WAIT_SKE, C12.WAIT_CR_DONE, C12.WAIT_DONE, C12.WAIT_CCS, C12.WAIT_FINISHED
+            C12.WAIT_CERT, C12.WAIT_SKE, C12.WAIT_CR_DONE, C12.WAIT_DONE, C12.WAIT_TICKET, C12.WAIT_CCS,
+            C12.WAIT_FINISHED,
         )
     ),
 }  # fmt: skip
@@ -87,6 +97,7 @@ TLS12_SERVER_ARROWS: set[Arrow] = {
     (S12.RECVD_CH, None, S12.NEGOTIATED),  # select parameters
     (S12.NEGOTIATED, None, S12.WAIT_CERT),  # ServerHello ... CertificateRequest*, ServerHelloDone
     (S12.NEGOTIATED, None, S12.WAIT_CKE),  # without CertificateRequest*
+    (S12.NEGOTIATED, None, S12.WAIT_CCS),  # figure 2: ServerHello, [ChangeCipherSpec], Finished
     (S12.WAIT_CERT, T.CERTIFICATE, S12.WAIT_CKE),  # Certificate*: sent whenever it was asked for (section 7.4.6)
     (S12.WAIT_CKE, T.CLIENT_KEY_EXCHANGE, S12.WAIT_CCS),
     (S12.WAIT_CKE, T.CLIENT_KEY_EXCHANGE, S12.WAIT_CV),  # the certificate was not empty

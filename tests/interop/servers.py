@@ -107,10 +107,10 @@ def openssl_server(find: Find, materials: Materials, options: ServerOptions) -> 
     port = free_port()
     arguments = [find("openssl"), "s_server", "-accept", f"{LOOPBACK}:{port}", "-www"]
     with Program(arguments + openssl_arguments(materials, options)) as program:
-        yield Server(program, port, _openssl_report)
+        yield Server(program, port, openssl_report)
 
 
-def _openssl_report(page: str) -> Report:
+def openssl_report(page: str) -> Report:
     client = re.search(r"Subject:.*?CN ?= ?(\S+)", page)
     return Report(
         protocol=_first(r"Protocol +: (\S+)", page),

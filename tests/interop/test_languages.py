@@ -267,6 +267,40 @@ def test_small_records(face: Face, materials: Materials, language: Language) -> 
             exchange(sock)
 
 
+def test_go_resumes_in_tls12(face: Face, materials: Materials, go_program: str) -> None:
+    """With our tickets, renewed each time (RFC 5077)."""
+    context = face.server_context(materials.servers["ecdsa-p256"], tls12=True)
+    reused: list[bool] = []
+
+    def handle(sock: Any) -> None:
+        reused.append(sock.session_reused)
+        echo(sock)
+
+    with Listener(context, handle, timeout=LONG_WAIT, connections=3) as listener:
+        options = {"address": f"{LOOPBACK}:{listener.port}", "tls12": "true", "connections": "3", "count": "8000"}
+        with Language("go", (go_program,)).start("connect", materials, **options) as program:
+            assert program.finish(timeout=LONG_WAIT) == 0, program.describe()
+            lines = [json.loads(line) for line in bytes(program.output).splitlines()]
+        listener.results()
+    assert reused == [line["resumed"] for line in lines] == [False, True, True]
+    assert {line["version"] for line in lines} == {0x0303}
+
+
+def test_a_server_of_go_resumes_in_tls12(face: Face, materials: Materials, go_program: str) -> None:
+    files = materials.servers["ecdsa-p256"]
+    options = {"cert": files.certificate, "key": files.key, "tls12": "true"}
+    with Language("go", (go_program,)).start("serve", materials, **options) as program:
+        port, session = wait_for_port(program), None
+        context = face.client_context(materials, tls12=True)
+        for turn in range(3):
+            raw = dial(port, program, timeout=LONG_WAIT)
+            with context.wrap_socket(raw, server_hostname=NAME, session=session) as sock:
+                sock.sendall(b"word")
+                assert sock.recv(4) == b"word"
+                assert sock.session_reused is (turn > 0)
+                session = sock.session
+
+
 def test_a_port_is_dialled_by_hand(face: Face, materials: Materials, go_program: str) -> None:
     """A client that lists the hybrid and sends a share for X25519 only is asked for the hybrid by Go, as by us."""
     files = materials.servers["ecdsa-p256"]

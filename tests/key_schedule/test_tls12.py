@@ -7,7 +7,7 @@ import pytest
 from tests.crypto.test_prf import expected
 from tlsocket.crypto.suites import TLS12_SUITES, Tls12CipherSuite
 from tlsocket.errors import ApiMisuse
-from tlsocket.key_schedule.tls12 import MainSecret12
+from tlsocket.key_schedule.tls12 import MainSecret12, psk_preliminary_secret
 
 CLIENT, SERVER = b"c" * 32, b"s" * 32
 SHARED = b"shared secret"
@@ -24,6 +24,11 @@ def test_main_secret(suite: Tls12CipherSuite) -> None:
     name = suite.hash.name
     assert main_secret(suite).secret == expected(name, SHARED, b"extended master secret" + b"h" * 32, 48)
     assert main_secret(suite, None).secret == expected(name, SHARED, b"master secret" + CLIENT + SERVER, 48)
+
+
+def test_preliminary_secret_of_a_pre_shared_key() -> None:
+    """RFC 5489 section 2: each of the two behind its length of two bytes, the key exchange first."""
+    assert psk_preliminary_secret(b"z" * 300, b"key") == b"\x01\x2c" + b"z" * 300 + b"\0\3key"
 
 
 @every_suite

@@ -175,11 +175,12 @@ def report(text: str) -> None:
 
 def show_session(negotiated: events.Negotiated, peer: str) -> None:
     """What was negotiated."""
+    exchange = describe(NamedGroup, negotiated.group) if negotiated.group else "none: a session was resumed"
     lines = [
         f"connected to {peer}",
         f"  protocol      {describe(ProtocolVersion, negotiated.version)}",
         f"  cipher suite  {negotiated.cipher_suite.name}",
-        f"  key exchange  {describe(NamedGroup, negotiated.group)}",
+        f"  key exchange  {exchange}",
     ]
     if negotiated.signature_scheme is not None:
         lines.append(f"  signature     {describe(SignatureScheme, negotiated.signature_scheme)}")

@@ -93,7 +93,7 @@ def server_hello(side: Role, event: Any) -> Line:
 
 def key_exchange(side: Role, event: Any) -> Line:
     what = f"ServerKeyExchange with {describe(NamedGroup, event.group)}"
-    signed = f"signed with {describe(SignatureScheme, event.scheme)}"
+    signed = f"signed with {describe(SignatureScheme, event.scheme)}" if event.scheme else "for a pre-shared key"
     return (2, f"sends {what}, {signed}") if side is Role.SERVER else (4, f"receives {what}, {signed}")
 
 

@@ -209,6 +209,7 @@ def demand_clients(
     context.verify_mode = ssl.CERT_OPTIONAL if optional else ssl.CERT_REQUIRED
     # A resumed session would not ask again whether its certificate was revoked since.
     context.num_tickets = 0
+    context.options |= ssl.OP_NO_TICKET  # both, and there are no sessions of TLS 1.2 either
     ledgers = refuse_revoked(stores.location)
     verify_with(context, stores.location, *([] if ledgers is None else [ledgers]))
     trusted = context.get_ca_certs(binary_form=True)

@@ -13,12 +13,15 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from tlsocket.crypto.randomness import random_bytes
 
-__all__ = ["KEY_LENGTH", "Sealer"]
+__all__ = ["KEY_LENGTH", "OVERHEAD", "Sealer"]
 
 KEY_LENGTH = 32
 
 _NONCE = 12
 _TAG = 16
+
+OVERHEAD = _NONCE + _TAG
+"""Bytes that sealing adds."""
 
 
 class Sealer:
@@ -36,7 +39,7 @@ class Sealer:
 
     def open(self, sealed: bytes, associated_data: bytes) -> bytes | None:
         """What was sealed under this key and with the same associated data; None: nothing was."""
-        if len(sealed) < _NONCE + _TAG:
+        if len(sealed) < OVERHEAD:
             return None
         try:
             return self._aead.decrypt(sealed[:_NONCE], sealed[_NONCE:], associated_data)

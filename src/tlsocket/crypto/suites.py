@@ -21,6 +21,7 @@ __all__ = [
     "AEAD",
     "DEFAULT_TLS12_SUITES",
     "DEFAULT_TLS13_SUITES",
+    "PSK_SUITES",
     "TLS12_SUITES",
     "TLS13_SUITES",
     "CertificateKind",
@@ -73,9 +74,10 @@ class CertificateKind(enum.Enum):
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Tls12CipherSuite(CipherSuite):
-    """A suite of TLS 1.2: ECDHE, an AEAD, and the kind of certificate that signs."""
+    """A suite of TLS 1.2: ECDHE, an AEAD, and the kind of certificate that signs, or a pre-shared key."""
 
-    authentication: CertificateKind
+    authentication: CertificateKind | None
+    """None: a pre-shared key, and no certificate at all (RFC 5489)."""
     fixed_iv_length: int
     """Bytes of the nonce from the key block: 4, and 8 more are in each record (RFC 5288); 12, and none (RFC 7905)."""
 
@@ -119,7 +121,7 @@ DEFAULT_TLS13_SUITES: tuple[int, ...] = tuple(suite.code for suite in _ALL)
 """Our preference. AES-128 first, as browsers do: SHA-256 costs a server 9 % less per handshake than SHA-384."""
 
 
-def _tls12(name: str, openssl_name: str, kind: CertificateKind, like: CipherSuite) -> Tls12CipherSuite:
+def _tls12(name: str, openssl_name: str, kind: CertificateKind | None, like: CipherSuite) -> Tls12CipherSuite:
     """A suite with the AEAD and the hash of one of TLS 1.3, whose limits are the AEAD's own."""
     return Tls12CipherSuite(
         CipherSuiteCode[name].value,
@@ -148,8 +150,17 @@ _ALL_TLS12 = (
     _tls12("TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256", "ECDHE-RSA-CHACHA20-POLY1305", _RSA, _CHACHA20),
 )
 
-TLS12_SUITES: dict[int, Tls12CipherSuite] = {suite.code: suite for suite in _ALL_TLS12}
-"""Every TLS 1.2 suite that we support, by code point (RFC 5289, RFC 7905)."""
+_ALL_PSK = (
+    _tls12("TLS_ECDHE_PSK_WITH_AES_128_GCM_SHA256", "ECDHE-PSK-AES128-GCM-SHA256", None, _AES_128),
+    _tls12("TLS_ECDHE_PSK_WITH_AES_256_GCM_SHA384", "ECDHE-PSK-AES256-GCM-SHA384", None, _AES_256),
+    _tls12("TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256", "ECDHE-PSK-CHACHA20-POLY1305", None, _CHACHA20),
+)
+
+TLS12_SUITES: dict[int, Tls12CipherSuite] = {suite.code: suite for suite in (*_ALL_TLS12, *_ALL_PSK)}
+"""Every TLS 1.2 suite that we support, by code point (RFC 5289, RFC 7905, RFC 8442)."""
+
+PSK_SUITES: tuple[int, ...] = tuple(suite.code for suite in _ALL_PSK)
+"""Those with a pre-shared key, which are to be asked for."""
 
 DEFAULT_TLS12_SUITES: tuple[int, ...] = tuple(suite.code for suite in _ALL_TLS12)
 """Our preference: the AEADs in the order of TLS 1.3, ECDSA before RSA, which costs a server ten times as much."""

@@ -10,22 +10,18 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from tlsocket.crypto.suites import (
-    DEFAULT_TLS12_SUITES,
-    TLS12_SUITES,
-    TLS13_SUITES,
-    CertificateKind,
-    Tls12CipherSuite,
-)
+from tlsocket.crypto.suites import TLS12_SUITES, TLS13_SUITES, CertificateKind, Tls12CipherSuite
 from tlsocket.dropin.exceptions import SSLError
 
 __all__ = ["describe_suite", "parse_cipher_string", "parse_suites"]
 
 # The words of OpenSSL's cipher list format (openssl-ciphers(1)) that mean one of our suites, and which.
-_OF_ALL = ("ALL", "DEFAULT", "HIGH", "kECDHE", "kEECDH", "ECDHE", "EECDH", "ECDH", "TLSv1.2", "PROFILE=SYSTEM")
-_OF_KIND = {
-    CertificateKind.ECDSA: ("aECDSA", "ECDSA", "SUITEB128"),
-    CertificateKind.RSA: ("aRSA",),
+_OF_ALL = ("ALL", "DEFAULT", "HIGH", "TLSv1.2", "PROFILE=SYSTEM")
+_OF_ECDHE = ("kECDHE", "kEECDH", "ECDHE", "EECDH", "ECDH")
+_OF_KIND: dict[CertificateKind | None, tuple[str, ...]] = {
+    CertificateKind.ECDSA: ("aECDSA", "ECDSA", "SUITEB128", *_OF_ECDHE),
+    CertificateKind.RSA: ("aRSA", *_OF_ECDHE),
+    None: ("PSK", "aPSK", "kECDHEPSK"),
 }
 _OF_CIPHER = {"AES128": ("AES128", "AES", "AESGCM"), "AES256": ("AES256", "AES", "AESGCM"), "CHACHA20": ("CHACHA20",)}
 
@@ -147,6 +143,8 @@ _SEPARATORS = re.compile(r"[:, ;]+")
 def parse_cipher_string(ciphers: str) -> tuple[int, ...]:
     """The TLS 1.2 suites that a cipher list of OpenSSL selects, in its order.
 
+    Those of ECDHE_PSK are of use only where there are callbacks for pre-shared keys.
+
     A word without a sign appends, `!` forbids for good, `-` takes out, `+` moves to the end; words joined by `+` must
     all fit; `@STRENGTH` sorts and `@SECLEVEL` sets a minimum. What names only kinds that are not built (CBC, RSA key
     exchange, finite fields) selects nothing, and then TLS 1.2 is not spoken; where no word means anything to OpenSSL
@@ -167,7 +165,7 @@ def parse_cipher_string(ciphers: str) -> tuple[int, ...]:
             continue
         sign = word[:1] if word[:1] in "!-+" else ""
         parts = word[len(sign) :].split("+")
-        matching = [code for code in DEFAULT_TLS12_SUITES if all(part in _WORDS[code] for part in parts)]
+        matching = [code for code in TLS12_SUITES if all(part in _WORDS[code] for part in parts)]
         if sign == "!":
             forbidden.update(matching)
         if sign in ("!", "-"):
@@ -199,7 +197,11 @@ def describe_suite(code: int) -> dict[str, Any]:
     suite = TLS13_SUITES[code] if tls12 is None else tls12
     is_gcm = "GCM" in suite.name
     encryption = f"AESGCM({suite.bits})" if is_gcm else f"CHACHA20/POLY1305({suite.bits})"
-    exchange, authentication = ("any", "any") if tls12 is None else ("ECDH", tls12.authentication.name)
+    exchange, authentication, kea = "any", "any", "any"
+    if tls12 is not None:
+        exchange, authentication, kea = "ECDHEPSK", "PSK", "ecdhe-psk"
+        if tls12.authentication is not None:
+            exchange, authentication, kea = "ECDH", tls12.authentication.name, "ecdhe"
     protocol = "TLSv1.3" if tls12 is None else "TLSv1.2"
     return {
         "id": 0x03000000 | code,
@@ -213,6 +215,6 @@ def describe_suite(code: int) -> dict[str, Any]:
         "aead": True,
         "symmetric": f"aes-{suite.bits}-gcm" if is_gcm else "chacha20-poly1305",
         "digest": None,
-        "kea": "kx-any" if tls12 is None else "kx-ecdhe",
-        "auth": "auth-any" if tls12 is None else f"auth-{tls12.authentication.value}",
+        "kea": f"kx-{kea}",
+        "auth": f"auth-{authentication.lower()}",
     }

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeGuard
 
 from tlsocket.config import (
     DEFAULT_BUDGETS,
-    MAXIMUM_TICKETS,
     ClientAuthentication,
     ClientConfig,
     Credential,
@@ -325,8 +324,7 @@ class SSLContext(Callbacks, Preferences, Limits, ResumptionSettings, Reloading, 
                 post_handshake_auth=self._post_handshake_auth,
                 require_secure_renegotiation=not self._options & OP_LEGACY_SERVER_CONNECT,
                 suspend_for=_NO_DECISIONS if self._client_certificate_callback is None else _CERTIFICATE_DECISION,
-                session_cache=self._client_sessions,
-                offer_psks=self._offer_psks,
+                **self._client_resumption(),
             )
             snapshot = self._client_snapshot = generation, config
         return snapshot[1]
@@ -348,9 +346,7 @@ class SSLContext(Callbacks, Preferences, Limits, ResumptionSettings, Reloading, 
                 post_handshake_authentication=_AUTHENTICATION[self._verify_mode if late else CERT_NONE],
                 prefer_server_order=bool(self._options & OP_CIPHER_SERVER_PREFERENCE),
                 suspend_for=_NO_DECISIONS if callback is None else _CERTIFICATE_DECISION,
-                ticket_store=self._ticket_store(),
-                send_tickets=min(self._num_tickets, MAXIMUM_TICKETS),
-                find_psk=self._find_psk,
+                **self._server_resumption(),
             )
             snapshot = self._server_snapshot = generation, config
         return snapshot[1]

@@ -11,9 +11,17 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from tlsocket.config import MAXIMUM_TICKETS
 from tlsocket.dropin.enums import OP_NO_TICKET, PROTOCOL_TLS_CLIENT, PROTOCOL_TLS_SERVER, Options
 from tlsocket.dropin.exceptions import SSLError
-from tlsocket.dropin.session import PskClientCallback, PskServerCallback, client_psks, server_psks
+from tlsocket.dropin.session import (
+    MAXIMUM_HINT,
+    PskClientCallback,
+    PskServerCallback,
+    client_psk_tls12,
+    client_psks,
+    server_psks,
+)
 from tlsocket.errors import ApiMisuse
 from tlsocket.handshake.session_caches import ClientSessionCache, ServerSessionCache
 from tlsocket.handshake.tickets import TicketKeys
@@ -47,7 +55,9 @@ class ResumptionSettings:
     _server_sessions: ServerSessionCache | None
     _client_sessions: ClientSessionCache | None
     _offer_psks: Callable[[str | None], Sequence[PreSharedKey]] | None
+    _choose_psk: Callable[[str | None, bytes], PreSharedKey | None] | None
     _find_psk: Callable[[bytes], PreSharedKey | None] | None
+    _psk_identity_hint: bytes
     _statistics: dict[str, int]
 
     if TYPE_CHECKING:
@@ -62,7 +72,9 @@ class ResumptionSettings:
         self._server_sessions = None
         self._client_sessions = None
         self._offer_psks = None
+        self._choose_psk = None
         self._find_psk = None
+        self._psk_identity_hint = b""
         self._statistics = dict.fromkeys(_STATISTICS, 0)
 
     # Tickets and caches
@@ -75,9 +87,34 @@ class ResumptionSettings:
             self._server_sessions = ServerSessionCache()
         return self._server_sessions
 
+    def _client_resumption(self) -> dict[str, Any]:
+        """What a `ClientConfig` is told."""
+        return {
+            "tls12_tickets": not self._options & OP_NO_TICKET,
+            "session_cache": self._client_sessions,
+            "offer_psks": self._offer_psks,
+            "choose_psk": self._choose_psk,
+        }
+
+    def _server_resumption(self) -> dict[str, Any]:
+        """What a `ServerConfig` is told."""
+        store = self._ticket_store()
+        return {
+            "ticket_store": store,
+            "send_tickets": min(self._num_tickets, MAXIMUM_TICKETS),
+            "tls12_tickets": not self._options & OP_NO_TICKET,
+            "session_ids": store if isinstance(store, ServerSessionCache) and self._num_tickets else None,
+            "find_psk": self._find_psk,
+            "psk_identity_hint": self._psk_identity_hint,
+        }
+
     @property
     def num_tickets(self) -> int:
-        """How many session tickets a server sends after a full handshake (at most 16); after a resumed one, one."""
+        """How many session tickets a server sends after a full handshake (at most 16); after a resumed one, one.
+
+        As in `ssl` it has no bearing on TLS 1.2. But 0 together with `OP_NO_TICKET` means that no session is resumed,
+        in any version; in `ssl` there would still be the session ids of TLS 1.2.
+        """
         return self._num_tickets
 
     @num_tickets.setter
@@ -164,22 +201,27 @@ class ResumptionSettings:
     # Pre-shared keys
 
     def set_psk_client_callback(self, callback: PskClientCallback | None) -> None:
-        """Authenticate with a key that the server has too: `callback(None)` gives (identity, key); b"": none.
+        """Authenticate with a key that the server has too: `callback(hint)` gives (identity, key); b"": none.
 
-        The key is used as it is, with cipher suites of SHA-256 (RFC 9846 section 4.3.11). When nothing else would
-        authenticate the server (`CERT_NONE`), one that does not choose the key is refused; in `ssl` it is not.
+        In TLS 1.3 the hint is None, and the key is used as it is, with cipher suites of SHA-256 (RFC 9846 section
+        4.3.11). In TLS 1.2 the callback is asked when the server chose ECDHE_PSK (RFC 5489), whose suites
+        `set_ciphers("PSK")` enables, and with the server's hint, if it gave one. When nothing else would authenticate
+        the server (`CERT_NONE`), one that does not choose the key is refused; in `ssl` it is not.
         """
         if self._protocol == PROTOCOL_TLS_SERVER:
             raise role_error("Cannot add PSK client callback to a PROTOCOL_TLS_SERVER context")
         if callback is not None and not callable(callback):
             raise TypeError("callback must be callable")
         self._offer_psks = None if callback is None else client_psks(callback)
+        self._choose_psk = None if callback is None else client_psk_tls12(callback)
         self._changed()
 
     def set_psk_server_callback(self, callback: PskServerCallback | None, identity_hint: str | None = None) -> None:
         """Authenticate clients that have a key of ours: `callback(identity)` gives the key; b"": there is none.
 
-        The hint is TLS 1.2's. Where `verify_mode` is `CERT_REQUIRED`, a key does not stand in for a certificate.
+        In TLS 1.2 by ECDHE_PSK (RFC 5489), whose suites `set_ciphers("PSK")` enables; the hint is told to its clients,
+        and the identity is None where a client sent an empty one. Where `verify_mode` is `CERT_REQUIRED`, a key does
+        not stand in for a certificate.
         """
         if self._protocol == PROTOCOL_TLS_CLIENT:
             raise role_error("Cannot add PSK server callback to a PROTOCOL_TLS_CLIENT context")
@@ -190,8 +232,9 @@ class ResumptionSettings:
             if not isinstance(hint, str):
                 kind = type(hint).__name__
                 raise TypeError(f"set_psk_server_callback() argument 'identity_hint' must be str or None, not {kind}")
-            if len(hint.encode()) > 256:
+            if len(hint.encode()) > MAXIMUM_HINT:
                 raise ValueError("failed to set identity hint")
+        self._psk_identity_hint = (identity_hint or "").encode()
         self._find_psk = None if callback is None else server_psks(callback)
         self._changed()
 

@@ -23,10 +23,22 @@ if TYPE_CHECKING:
 
     from tlsocket.dropin.context import SSLContext
 
-__all__ = ["PskClientCallback", "PskServerCallback", "SSLSession", "check_session", "client_psks", "server_psks"]
+__all__ = [
+    "MAXIMUM_HINT",
+    "PskClientCallback",
+    "PskServerCallback",
+    "SSLSession",
+    "check_session",
+    "client_psk_tls12",
+    "client_psks",
+    "server_psks",
+]
 
 PskClientCallback = Callable[["str | None"], "tuple[str | None, bytes]"]
 PskServerCallback = Callable[["str | None"], bytes]
+
+MAXIMUM_HINT = 256
+"""Bytes of a server's identity hint, as in OpenSSL."""
 
 _MAXIMUM_IDENTITY = 255
 """Bytes of UTF-8, as in OpenSSL."""
@@ -77,7 +89,7 @@ class SSLSession(metaclass=ABCMeta):
 
     @property
     def id(self) -> bytes:
-        """The hash of the ticket; b"" without one."""
+        """The hash of the ticket, or the session id of TLS 1.2; b"" without either."""
         return b"" if self._session is None else self._session.id
 
     @property
@@ -92,16 +104,19 @@ class SSLSession(metaclass=ABCMeta):
 
     @property
     def ticket_lifetime_hint(self) -> int:
-        """What the server said of that, at most seven days (RFC 9846 section 4.7.1)."""
-        return self.timeout
+        """What the server said of that, at most seven days (RFC 9846 section 4.7.1); 0 without a ticket."""
+        return self.timeout if self.has_ticket else 0
 
     @property
     def has_ticket(self) -> bool:
-        """Whether it can be resumed at all. In TLS 1.3 the tickets come behind the handshake: read first, then ask."""
-        return self._session is not None
+        """Whether there is a ticket. In TLS 1.3 they come behind the handshake: read first, then ask.
+
+        A session of TLS 1.2 may have a session id instead, and is resumed as well.
+        """
+        return self._session is not None and bool(self._session.ticket)
 
     def to_bytes(self) -> bytes:
-        """The session for later, or for another process (not in `ssl`). ValueError without a ticket.
+        """The session for later, or for another process (not in `ssl`). ValueError without a ticket or a session id.
 
         The bytes hold the session's secret: whoever has them can take the client's place. Keep them like a private key.
         """
@@ -140,27 +155,45 @@ def check_session(session: object, context: SSLContext) -> SSLSession | None:
 
 
 def client_psks(callback: PskClientCallback) -> Callable[[str | None], Sequence[PreSharedKey]]:
-    """What the client's callback of `ssl` means to a configuration: the key as it is, for SHA-256."""
+    """What the client's callback of `ssl` means to a configuration in TLS 1.3: the key as it is, for SHA-256."""
 
     def offer(_server_name: str | None) -> Sequence[PreSharedKey]:
-        try:
-            # TLS 1.3 has no identity hint.
-            identity, key = callback(None)
-            if not key:
-                return ()
-            name = (identity or "").encode()
-            if not 0 < len(name) <= _MAXIMUM_IDENTITY or b"\0" in name:
-                raise ValueError(f"in TLS 1.3 an identity has 1 to {_MAXIMUM_IDENTITY} bytes")
-            return (PreSharedKey(name, bytes(key)),)
-        except Exception as error:
-            show_unraisable(error, callback, "PSK client callback")
-            return ()
+        # TLS 1.3 has no identity hint.
+        key = _ask_client(callback, None, 1)
+        return () if key is None else (key,)
 
     return offer
 
 
+def client_psk_tls12(callback: PskClientCallback) -> Callable[[str | None, bytes], PreSharedKey | None]:
+    """The same in TLS 1.2, which has a hint, and where the identity may be empty."""
+
+    def choose(_server_name: str | None, hint: bytes) -> PreSharedKey | None:
+        try:
+            text = hint.decode() or None
+        except UnicodeDecodeError:
+            return None
+        return None if len(hint) > MAXIMUM_HINT else _ask_client(callback, text, 0)
+
+    return choose
+
+
+def _ask_client(callback: PskClientCallback, hint: str | None, shortest: int) -> PreSharedKey | None:
+    try:
+        identity, key = callback(hint)
+        if not key:
+            return None
+        name = (identity or "").encode()
+        if not shortest <= len(name) <= _MAXIMUM_IDENTITY or b"\0" in name:
+            raise ValueError(f"an identity has at most {_MAXIMUM_IDENTITY} bytes, and in TLS 1.3 one at least")
+        return PreSharedKey(name, bytes(key))
+    except Exception as error:
+        show_unraisable(error, callback, "PSK client callback")
+        return None
+
+
 def server_psks(callback: PskServerCallback) -> Callable[[bytes], PreSharedKey | None]:
-    """The same for the server's callback."""
+    """The same for the server's callback, in both versions."""
 
     def find(identity: bytes) -> PreSharedKey | None:
         if len(identity) > _MAXIMUM_IDENTITY or b"\0" in identity:
@@ -170,7 +203,7 @@ def server_psks(callback: PskServerCallback) -> Callable[[bytes], PreSharedKey |
         except UnicodeDecodeError:
             return None
         try:
-            key = callback(name)
+            key = callback(name or None)
             return PreSharedKey(identity, bytes(memoryview(key))) if key else None
         except Exception as error:
             show_unraisable(error, callback, "PSK server callback")

@@ -28,6 +28,7 @@ from tlsocket.registry import describe
 from tlsocket.registry.alerts import AlertDescription
 from tlsocket.registry.named_groups import NamedGroup
 from tlsocket.registry.signature_schemes import SignatureScheme
+from tlsocket.registry.versions import ProtocolVersion
 
 if TYPE_CHECKING:
     from tlsocket.dropin.context import SSLContext
@@ -78,7 +79,8 @@ class ConnectionView:
         """The session, to be given to a later connection; None before there is one.
 
         A client's can be resumed once a ticket has come, which in TLS 1.3 is behind the handshake: with the first data
-        that is read, as a rule. Setting it, before the handshake, resumes a session.
+        that is read, as a rule; in TLS 1.2 it is there with the handshake. Setting it, before the handshake, resumes a
+        session.
         """
         conn = self._conn
         if conn is None or conn.negotiated is None:
@@ -102,12 +104,18 @@ class ConnectionView:
 
     @property
     def session_reused(self) -> bool | None:
-        """Whether the handshake resumed a session, or (as `ssl` has it) used a pre-shared key. None: no connection."""
+        """Whether the handshake resumed a session, or (as `ssl` has it) in TLS 1.3 used a pre-shared key.
+
+        None: no connection.
+        """
         conn = self._conn
         if conn is None:
             return None
         negotiated = conn.negotiated
-        return negotiated is not None and (negotiated.resumed or negotiated.psk_identity is not None)
+        if negotiated is None:
+            return False
+        with_key = negotiated.psk_identity is not None and negotiated.version == ProtocolVersion.TLS_1_3
+        return negotiated.resumed or with_key
 
     @property
     def _sslobj(self) -> Inner | None:
@@ -131,9 +139,14 @@ class ConnectionView:
         return None if conn is None or conn.negotiated is None else _cipher_tuple(conn.negotiated.cipher_suite)
 
     def group(self) -> str | None:
-        """The key exchange group, such as "X25519MLKEM768", or None before the handshake."""
+        """The key exchange group, such as "X25519MLKEM768", or None before the handshake.
+
+        None too where TLS 1.2 resumed a session, since nothing was exchanged.
+        """
         conn = self._conn
-        return None if conn is None or conn.negotiated is None else describe(NamedGroup, conn.negotiated.group)
+        if conn is None or conn.negotiated is None or not conn.negotiated.group:
+            return None
+        return describe(NamedGroup, conn.negotiated.group)
 
     def client_sigalg(self) -> str | None:
         """The signature algorithm that the client authenticated with, or None where it did not."""

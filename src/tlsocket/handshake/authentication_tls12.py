@@ -78,8 +78,7 @@ def verify_finished(hs: Tls12Handshake[Any], message: Finished, raw: bytes) -> F
     expected = hs.main_secret12.verify_data(client=of_client, transcript_hash=hs.transcript.digest())
     if not equal(expected, message.verify_data):
         raise PeerMisbehaved(Reason.BAD_FINISHED)
-    if of_client:
-        hs.tls_unique = expected
+    hs.tls_unique = hs.tls_unique or expected
     hs.transcript.add(raw)
     if hs.on_event is not None:
         hs.on_event(events.FinishedVerified())
@@ -92,8 +91,7 @@ def make_finished(hs: Tls12Handshake[Any]) -> bytes:
         raise InternalError(detail="Finished without a main secret")
     of_client = hs.role is Role.CLIENT
     verify_data = hs.main_secret12.verify_data(client=of_client, transcript_hash=hs.transcript.digest())
-    if of_client:
-        hs.tls_unique = verify_data
+    hs.tls_unique = hs.tls_unique or verify_data
     message = Finished(verify_data).encode()
     hs.transcript.add(message)
     return message

@@ -13,19 +13,21 @@ from dataclasses import dataclass, replace
 from tlsocket.config import ClientConfig
 from tlsocket.crypto.groups import HYBRID_GROUPS, KeyShare, default_share_groups, generate
 from tlsocket.crypto.randomness import random_bytes
-from tlsocket.errors import ApiMisuse
+from tlsocket.crypto.suites import TLS12_SUITES
+from tlsocket.errors import ApiMisuse, Reason
 from tlsocket.extensions import ClientHelloExtensions, KeyShareEntry
 from tlsocket.handshake.negotiation import remember
+from tlsocket.handshake.sessions import Session
 from tlsocket.messages import ClientHello
 from tlsocket.registry.cipher_suites import CipherSuiteCode
 from tlsocket.registry.ec_curve_types import ECPointFormat
 from tlsocket.registry.psk_key_exchange_modes import PskKeyExchangeMode
 from tlsocket.registry.versions import ProtocolVersion
 
-__all__ = ["Template", "hello_again", "template_for"]
+__all__ = ["Template", "hello_again", "offering", "template_for"]
 
 _RANDOM = slice(6, 38)  # behind msg_type, length and legacy_version
-_SESSION_ID = slice(39, 71)  # behind its length byte
+_SESSION_ID = 39  # behind its length byte
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +47,7 @@ class Template:
         """The message with this random, session id and these key shares."""
         message = bytearray(self.encoded)
         message[_RANDOM] = random
-        if session_id:
-            message[_SESSION_ID] = session_id
+        message[_SESSION_ID : _SESSION_ID + len(session_id)] = session_id
         for group, place in zip(self.share_groups, self.share_places, strict=True):
             message[place] = shares[group].public
         return bytes(message)
@@ -77,6 +78,8 @@ def _template(config: ClientConfig, server_name: str | None) -> Template:
             # RFC 5746 section 3.4: the extension or its SCSV; empty, as in every first handshake.
             renegotiation_info=b"" if tls12 else None,
             ec_point_formats=bytes((ECPointFormat.UNCOMPRESSED,)) if tls12 else None,
+            # RFC 5077 section 3.2: empty, it asks for a ticket.
+            session_ticket=b"" if tls12 and config.tls12_tickets else None,
             supported_versions=config.versions if tls13 else None,
             supported_groups=config.groups if tls13 else _without_hybrids(config.groups),
             signature_algorithms=config.signature_schemes,
@@ -92,14 +95,33 @@ def _template(config: ClientConfig, server_name: str | None) -> Template:
             psk_key_exchange_modes=(PskKeyExchangeMode.PSK_DHE_KE,) if tls13 else None,
         ),
     )
+    return _with_places(hello)
+
+
+def _with_places(hello: ClientHello) -> Template:
+    """A ClientHello encoded, and where in it stands what is for one connection only."""
     encoded = hello.encode()
+    entries = hello.extensions.key_share or ()
     places = []
     for entry in entries:
         start = encoded.index(entry.key_exchange)
         places.append(slice(start, start + len(entry.key_exchange)))
     # Behind header, version, random, session id, suites and compression methods, each vector with its length.
     extensions_at = 38 + 1 + len(hello.legacy_session_id) + 2 + 2 * len(hello.cipher_suites) + 2
+    groups = tuple([entry.group for entry in entries])
     return Template(hello, encoded, groups, tuple(places), frozenset(hello.extensions.present), extensions_at)
+
+
+def offering(template: Template, session: Session) -> Template:
+    """The same with a session of TLS 1.2 to resume: its ticket, or its session id (RFC 5077, RFC 5246 section 7.4.1.2).
+
+    With a ticket there is a session id too, made up for this connection, by whose return the server says that it
+    resumes (RFC 5077 section 3.4).
+    """
+    if not session.ticket:
+        return _with_places(replace(template.hello, legacy_session_id=session.session_id))
+    extensions = replace(template.hello.extensions, session_ticket=session.ticket)
+    return _with_places(replace(template.hello, legacy_session_id=random_bytes(32), extensions=extensions))
 
 
 def _without_hybrids(groups: tuple[int, ...]) -> tuple[int, ...]:
@@ -113,7 +135,10 @@ def _without_hybrids(groups: tuple[int, ...]) -> tuple[int, ...]:
 def _cipher_suites(config: ClientConfig, *, tls12: bool, tls13: bool) -> tuple[int, ...]:
     suites = config.cipher_suites if tls13 else ()
     if tls12:
-        suites += config.tls12_cipher_suites
+        with_psk = config.choose_psk is not None
+        suites += tuple([c for c in config.tls12_cipher_suites if with_psk or TLS12_SUITES[c].authentication])
+    if not suites:
+        raise ApiMisuse(Reason.NO_CIPHER_SUITE_LEFT, "all of them need a pre-shared key, and there is none")
     if config.send_fallback_scsv:
         suites += (CipherSuiteCode.TLS_FALLBACK_SCSV.value,)
     return suites

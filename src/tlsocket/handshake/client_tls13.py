@@ -35,13 +35,20 @@ from tlsocket.handshake.authentication import (
     verify_finished,
     verify_signature,
 )
-from tlsocket.handshake.client_hello import Template, hello_again, template_for
+from tlsocket.handshake.client_hello import Template, hello_again, offering, template_for
 from tlsocket.handshake.credentials import choose_client_credential, credential_decided
 from tlsocket.handshake.decisions import SignatureDecision, Suspended
 from tlsocket.handshake.flight import Flight
 from tlsocket.handshake.machine import Handshake
 from tlsocket.handshake.proofs import AuthenticatedPeer, FinishedValid, PreSharedKeyPeer
-from tlsocket.handshake.psk import Offer, accept_choice, add_offers, offers_of
+from tlsocket.handshake.psk import (
+    Offer,
+    accept_choice,
+    add_offers,
+    demand_other_authentication,
+    find_session,
+    offers_of,
+)
 from tlsocket.handshake.sessions import Session, SessionOrigin, client_binding
 from tlsocket.handshake.sizes import heed_size_limits
 from tlsocket.handshake.states import ClientState, State
@@ -101,7 +108,7 @@ class ClientHandshake(Handshake[ClientConfig]):
         super().__init__(config, reader, writer, on_event, server_name)
         self.template: Template | None = None
         self.session: Session | None = None
-        """To resume, if it can be; to be set before `start`."""
+        """To resume, if it can be; to be set before `start`. Behind the ClientHello: the one that is offered in it."""
         self.offers: tuple[Offer, ...] = ()
         self.offered: frozenset[int] = frozenset()
         """Types of the extensions in our ClientHello."""
@@ -182,6 +189,10 @@ def _send_client_hello(hs: ClientHandshake) -> State:
         random = random_bytes(64)
         hs.client_random = random[:32]
         hs.session_id = random[32:] if template.hello.legacy_session_id else b""
+        hs.session = find_session(hs.config, hs.session, hs.server_name)
+        if hs.session is not None and hs.session.origin.version == ProtocolVersion.TLS_1_2:
+            hs.template = template = offering(template, hs.session)
+            hs.session_id = template.hello.legacy_session_id
         hs.shares = generate_shares(template.share_groups)
         message = template.fill(hs.client_random, hs.session_id, hs.shares)
         hs.offers = offers_of(hs.config, hs.session, hs.server_name)
@@ -243,7 +254,6 @@ def _on_server_hello(hs: ClientHandshake, message: ServerHello | HelloRetryReque
     if _chooses_tls12(hs, message):
         from tlsocket.handshake.client_tls12 import take_over  # seldom needed
 
-        _demand_other_authentication(hs.config)
         return take_over(hs, message.random, raw)
     suite = _check_hello(hs, message)
     if isinstance(message, HelloRetryRequest):
@@ -355,7 +365,7 @@ def _accept_pre_shared_key(hs: ClientHandshake, message: ServerHello, suite: Cip
     selected, offers = message.extensions.pre_shared_key, hs.offers
     hs.offers = ()
     if selected is None:
-        _demand_other_authentication(hs.config)
+        demand_other_authentication(hs.config)
         hs.resumable = True
         return EarlySecret(suite)
     key_share = message.extensions.key_share is not None
@@ -365,12 +375,6 @@ def _accept_pre_shared_key(hs: ClientHandshake, message: ServerHello, suite: Cip
     # The sessions that might come of an external key would outlive it.
     hs.resumable = peer.external_identity is None
     return early_secret
-
-
-def _demand_other_authentication(config: ClientConfig) -> None:
-    """The server chose no key. Where keys are all that a client has to go by, it could be anybody's."""
-    if config.offer_psks is not None and config.verifier is None:
-        raise PeerIncompatible(Reason.PSK_REQUIRED)
 
 
 # WAIT_EE

@@ -38,5 +38,6 @@ class Flight:
         return whole
 
     def send(self, writer: RecordWriter) -> None:
-        """Queue the whole flight."""
-        writer.queue(ContentType.HANDSHAKE, self.take())
+        """Queue the whole flight, if there is anything in it."""
+        if self._messages:
+            writer.queue(ContentType.HANDSHAKE, self.take())

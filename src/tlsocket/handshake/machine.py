@@ -83,6 +83,7 @@ class Handshake(Generic[C]):
         "on_event",
         "outcome",
         "own_signature_scheme",
+        "parsers",
         "peer",
         "peer_certificate",
         "peer_certificates",
@@ -103,7 +104,7 @@ class Handshake(Generic[C]):
     start_state: ClassVar[State]
     connected_state: ClassVar[State]
     version: ClassVar[int] = ProtocolVersion.TLS_1_3.value
-    parsers: ClassVar[Mapping[int, Callable[[Reader], Any]]] = messages.PARSERS
+    parsers: Mapping[int, Callable[[Reader], Any]]
     """What reads the messages of this version."""
     handlers: ClassVar[Mapping[int, Handler]]
     own_steps: ClassVar[Mapping[State, OwnStep]]
@@ -122,6 +123,7 @@ class Handshake(Generic[C]):
         self.on_event = on_event
         self.server_name = server_name
         self.state: State = self.start_state
+        self.parsers = messages.PARSERS
         self.successor: Handshake[Any] | None = None
         """The handshake that goes on in the place of this one, because TLS 1.2 was chosen."""
         self.suspended: Decision | None = None

@@ -1,15 +1,15 @@
 """What a server of TLS 1.2 picks from a client's offer: suite, group and certificate, which hang together.
 
-In TLS 1.2 the cipher suite names the kind of certificate (RFC 5246 section 7.4.2), so a suite is chosen with a
-credential that fits it. As in `negotiation`, the answer is kept with the configuration. Not here: the version, which is
-chosen before, and the application protocol, which has the rules of TLS 1.3.
+In TLS 1.2 the cipher suite names the kind of certificate (RFC 5246 section 7.4.2), or a pre-shared key (RFC 5489), so a
+suite is chosen with a credential that fits it. As in `negotiation`, the answer is kept with the configuration. Not
+here: the version, which is chosen before, and the application protocol, which has the rules of TLS 1.3.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tlsocket.config import Credential, ServerConfig
+from tlsocket.config import ClientAuthentication, Credential, ServerConfig
 from tlsocket.crypto.certificates import curve_of
 from tlsocket.crypto.suites import TLS12_SUITES, Tls12CipherSuite
 from tlsocket.errors import PeerIncompatible, Reason
@@ -19,7 +19,7 @@ from tlsocket.messages import ClientHello
 from tlsocket.registry.cipher_suites import CipherSuiteCode
 from tlsocket.registry.named_groups import NamedGroup
 
-__all__ = ["TLS12_GROUPS", "Tls12Choice", "negotiate_tls12"]
+__all__ = ["TLS12_GROUPS", "Tls12Choice", "demanded_of_client", "negotiate_tls12"]
 
 TLS12_GROUPS = frozenset(
     int(group)
@@ -43,7 +43,8 @@ class Tls12Choice:
 
     cipher_suite: Tls12CipherSuite
     group: int
-    credential: Credential
+    credential: Credential | None
+    """None: a pre-shared key takes its place."""
     signature_scheme: int
     common_cipher_suites: tuple[int, ...]
     """What both sides support, in the client's order."""
@@ -66,25 +67,31 @@ def negotiate_tls12(config: ServerConfig, hello: ClientHello, decided: Credentia
 
 
 def _negotiate(config: ServerConfig, hello: ClientHello, decided: Credential | None) -> Tls12Choice:
-    theirs, ours = hello.cipher_suites, config.tls12_cipher_suites
+    theirs, ours = hello.cipher_suites, _enabled(config)
     common = tuple(code for code in theirs if code in ours)
     if not common:
         raise PeerIncompatible(Reason.NO_COMMON_CIPHER_SUITE, describe_offers(CipherSuiteCode, theirs, ours))
     group = _group(config, hello)
+    suites = [TLS12_SUITES[c] for c in (ours if config.prefer_server_order else common) if c in common]
     schemes = hello.extensions.signature_algorithms
     if schemes is None:
+        if suites[0].authentication is None:
+            return Tls12Choice(suites[0], group, None, 0, common)
         # RFC 5246 section 7.4.1.4.1 would have it mean SHA-1, which RFC 9155 forbids.
         raise PeerIncompatible(Reason.NO_COMMON_SIGNATURE_SCHEME, "they name none, which stands for SHA-1")
-    suites = [TLS12_SUITES[c] for c in (ours if config.prefer_server_order else common) if c in common]
     groups = candidates_for(config, hello.extensions.server_name) if decided is None else ([decided],)
-    for candidates in groups:
+    for candidates in [each for each in groups if each] or [[]]:
         for suite in suites:
+            if suite.authentication is None and decided is None:
+                return Tls12Choice(suite, group, None, 0, common)
             found = _credential(config, hello, schemes, [c for c in candidates if c.kind is suite.authentication])
             if found is not None:
                 return Tls12Choice(suite, group, *found, common)
     usable_schemes = acceptable_schemes(config, schemes)
     if decided is not None and scheme_for(decided, usable_schemes, usable_schemes, tls12=True) is None:
         raise PeerIncompatible(Reason.NO_COMMON_SIGNATURE_SCHEME, "the chosen credential cannot sign for this client")
+    if not config.credentials and config.find_psk is not None:
+        raise PeerIncompatible(Reason.NO_COMMON_PRE_SHARED_KEY)
     usable = [c for c in config.credentials if any(c.kind is suite.authentication for suite in suites)]
     if usable or not config.credentials:
         raise no_scheme(config.credentials, schemes)
@@ -93,6 +100,26 @@ def _negotiate(config: ServerConfig, hello: ClientHello, decided: Credential | N
         Reason.NO_COMMON_CIPHER_SUITE,
         f"our certificates are for suites with {kinds}; {describe_offers(CipherSuiteCode, theirs, ours)}",
     )
+
+
+def _enabled(config: ServerConfig) -> tuple[int, ...]:
+    """Our cipher suites, without those of ECDHE_PSK where no pre-shared key may authenticate a client."""
+    # A client that must show a certificate is not let in with a key instead.
+    if config.find_psk is not None and demanded_of_client(config) is not ClientAuthentication.REQUIRED:
+        return config.tls12_cipher_suites
+    return tuple([code for code in config.tls12_cipher_suites if TLS12_SUITES[code].authentication is not None])
+
+
+def demanded_of_client(config: ServerConfig) -> ClientAuthentication:
+    """Whether a client is asked for its certificate.
+
+    TLS 1.2 cannot ask later, so what is demanded after a handshake of TLS 1.3 is demanded here at once.
+    """
+    if config.client_authentication is ClientAuthentication.REQUIRED:
+        return ClientAuthentication.REQUIRED
+    if config.post_handshake_authentication is not ClientAuthentication.NONE:
+        return config.post_handshake_authentication
+    return config.client_authentication
 
 
 def _group(config: ServerConfig, hello: ClientHello) -> int:

@@ -20,7 +20,7 @@ from tlsocket import clock, messages, record
 from tlsocket.config import ClientAuthentication, ClientConfig, Role, ServerConfig
 from tlsocket.errors import ApiMisuse, InternalError, PeerMisbehaved, Reason
 from tlsocket.events import Event, KeysUpdated, Negotiated, TicketReceived
-from tlsocket.handshake.sessions import Session, SessionOrigin
+from tlsocket.handshake.sessions import LARGEST_TICKET, Session, SessionOrigin
 from tlsocket.handshake.states import ClientState, ServerState
 from tlsocket.handshake.transitions import TRANSITIONS
 from tlsocket.key_schedule import ExporterSecret, TrafficSecret
@@ -58,20 +58,23 @@ class SendingSecret:
 
 
 class Tls12PostHandshake:
-    """What is left of a handshake of TLS 1.2: exporters, `tls-unique`, and the refusal to renegotiate."""
+    """What is left of a handshake of TLS 1.2: exporters, `tls-unique`, the session, the refusal to renegotiate."""
 
-    __slots__ = ("_role", "exporter", "tls_unique")
+    __slots__ = ("_role", "exporter", "tickets", "tls_unique")
 
     can_update_keys: ClassVar[bool] = False
     version: ClassVar[int] = ProtocolVersion.TLS_1_2.value
-    tickets: ClassVar[tuple[Session, ...]] = ()
     authentication: ClassVar[None] = None
 
-    def __init__(self, *, role: Role, exporter: MainSecret12, tls_unique: bytes | None) -> None:
+    def __init__(
+        self, *, role: Role, exporter: MainSecret12, tls_unique: bytes | None, session: Session | None = None
+    ) -> None:
         self._role = role
         self.exporter = exporter
         self.tls_unique = tls_unique
         """RFC 5929 section 3.1; None without the extended main secret, since it would then identify nothing."""
+        self.tickets: tuple[Session, ...] = () if session is None else (session,)
+        """A client's session, if it can be resumed."""
 
     def receive(
         self, message: bytes, reader: RecordReader, writer: RecordWriter, on_event: Callable[[Event], None] | None
@@ -303,7 +306,8 @@ class PostHandshake:
         if self._tickets_seen > self._budgets.tickets:
             raise PeerMisbehaved(Reason.TOO_MANY_TICKETS)
         # RFC 9846 section 4.7.1: zero means discard at once; never use one for longer than seven days.
-        if message.ticket_lifetime and self._make_origin is not None:
+        wanted = message.ticket_lifetime and len(message.ticket) <= LARGEST_TICKET
+        if wanted and self._make_origin is not None:
             origin = self._origin
             if origin is None:
                 origin = self._origin = self._make_origin()

@@ -45,7 +45,7 @@ class PreSharedKeyPeer(NamedTuple):
     """The peer has a key that both were given, or that came of a handshake in which it had authenticated.
 
     Its binder was right (a client's), or it chose a key that we offered and its Finished will show that it has it (a
-    server's): RFC 9846 section 4.3.11.
+    server's): RFC 9846 section 4.3.11. In TLS 1.2 the Finished shows it of either.
     """
 
     external_identity: bytes | None

@@ -18,12 +18,12 @@ from tlsocket.config import ClientAuthentication, ClientConfig, Credential, Serv
 from tlsocket.crypto.comparison import equal
 from tlsocket.crypto.hashes import HashAlgorithm
 from tlsocket.crypto.suites import TLS13_SUITES, CipherSuite
-from tlsocket.errors import PeerMisbehaved, Reason
+from tlsocket.errors import ApiMisuse, PeerIncompatible, PeerMisbehaved, Reason
 from tlsocket.extensions import ClientHelloExtensions, OfferedPsks, PskIdentity
 from tlsocket.extensions.pre_shared_key import encode_binders, encode_identities
 from tlsocket.handshake.machine import Handshake
 from tlsocket.handshake.proofs import PreSharedKeyPeer
-from tlsocket.handshake.sessions import Session, SessionState, normal_name, server_binding, within_validity
+from tlsocket.handshake.sessions import Session, SessionState, bound_credential
 from tlsocket.key_schedule import EarlySecret, ResumptionSecret
 from tlsocket.key_schedule.external_psk import PreSharedKey
 from tlsocket.registry.extension_types import ExtensionType
@@ -31,10 +31,17 @@ from tlsocket.registry.psk_key_exchange_modes import PskKeyExchangeMode
 from tlsocket.registry.versions import ProtocolVersion
 from tlsocket.transcript import Transcript
 
-__all__ = ["Candidate", "Offer", "accept_choice", "add_offers", "find_candidate", "offers_of", "verify_binder"]
-
-_CLOCK_SKEW = 60_000
-"""Milliseconds by which a ticket of another machine may come from the future."""
+__all__ = [
+    "Candidate",
+    "Offer",
+    "accept_choice",
+    "add_offers",
+    "demand_other_authentication",
+    "find_candidate",
+    "find_session",
+    "offers_of",
+    "verify_binder",
+]
 
 
 class Offer:
@@ -55,24 +62,33 @@ class Offer:
 # Client
 
 
-def offers_of(config: ClientConfig, given: Session | None, server_name: str | None) -> tuple[Offer, ...]:
-    """What to offer: the session that was given, or one of the cache, and the external keys."""
-    if given is None and config.session_cache is None and config.offer_psks is None:
-        return ()
-    if config.maximum_version != ProtocolVersion.TLS_1_3:
-        return ()
+def find_session(config: ClientConfig, given: Session | None, server_name: str | None) -> Session | None:
+    """What to resume, of either version: the session that was given, or one of the cache."""
+    if given is None and config.session_cache is None:
+        return None
     now = clock.now()
     session = given if given is not None and given.usable(config, server_name, now) else None
     if session is None and config.session_cache is not None:
         session = config.session_cache.take(server_name, lambda kept: kept.usable(config, server_name, now))
+    return session
+
+
+def offers_of(config: ClientConfig, session: Session | None, server_name: str | None) -> tuple[Offer, ...]:
+    """What to offer: the session, if it is of TLS 1.3, and the external keys."""
+    if session is None and config.offer_psks is None:
+        return ()
+    if config.maximum_version != ProtocolVersion.TLS_1_3:
+        return ()
     offers = []
     if session is not None and session.origin.version == ProtocolVersion.TLS_1_3:
         suite = TLS13_SUITES[session.origin.cipher_suite]
         psk = ResumptionSecret(suite, session.origin.secret).psk(session.ticket_nonce)
-        identity = PskIdentity(session.ticket, session.obfuscated_age(now))
+        identity = PskIdentity(session.ticket, session.obfuscated_age(clock.now()))
         offers.append(Offer(identity, EarlySecret(suite, psk), suite.hash, session))
     if config.offer_psks is not None:
         for key in config.offer_psks(server_name):
+            if not key.identity:
+                raise ApiMisuse(detail="in TLS 1.3 the identity of a pre-shared key cannot be empty")
             fitting = _suite_with(key.algorithm, config.cipher_suites)
             if fitting is not None:
                 # RFC 9846 section 4.3.11: an obfuscated_ticket_age of 0 for external keys.
@@ -136,6 +152,12 @@ def accept_choice(
         origin.authenticated_at,
     )
     return offer.early_secret, peer
+
+
+def demand_other_authentication(config: ClientConfig) -> None:
+    """The server chose no key. Where keys are all that a client has to go by, it could be anybody's."""
+    if (config.offer_psks or config.choose_psk) is not None and config.verifier is None:
+        raise PeerIncompatible(Reason.PSK_REQUIRED)
 
 
 # Server
@@ -207,26 +229,17 @@ def _resumable(
 ) -> Credential | None:
     """The credential of a ticket, if everything that it is bound to holds here and now (design law 8)."""
     now = clock.now()
-    age = now * 1000 - state.issued_at
-    if not -_CLOCK_SKEW <= age < state.lifetime * 1000:
+    if not state.alive(now):
         if config.ticket_store is not None:
             config.ticket_store.expired()
         return None
     known = TLS13_SUITES.get(state.cipher_suite)
     if state.version != ProtocolVersion.TLS_1_3 or known is None or known.hash is not suite.hash:
         return None
-    if state.server_name != normal_name(server_name) or state.alpn != alpn:
-        return None
-    # Who we are, and what we demand of the client: its certificate, the policy, and the trust it was verified with.
-    same = next((each for each in credentials if state.binding == server_binding(config, each)), None)
-    if same is None or not within_validity(state.verified_path, now):
-        return None
-    return same
+    return bound_credential(config, state, server_name, alpn, credentials, now)
 
 
-def verify_binder(
-    hs: Handshake[Any], candidate: Candidate, offered: OfferedPsks, hello: bytes
-) -> PreSharedKeyPeer:
+def verify_binder(hs: Handshake[Any], candidate: Candidate, offered: OfferedPsks, hello: bytes) -> PreSharedKeyPeer:
     """The candidate's binder over the ClientHello, which is not in the transcript yet: the client has the key.
 
     RFC 9846 section 4.3.11: "Prior to accepting PSK key establishment, the server MUST validate the corresponding

@@ -3,17 +3,30 @@
     ClientHello
     ServerHello, Certificate, ServerKeyExchange, [CertificateRequest], ServerHelloDone
     [Certificate], ClientKeyExchange, [CertificateVerify], change_cipher_spec, Finished
+    [NewSessionTicket], change_cipher_spec, Finished
+
+or, with a pre-shared key (RFC 5489),
+
+    ClientHello
+    ServerHello, ServerKeyExchange, ServerHelloDone
+    ClientKeyExchange, change_cipher_spec, Finished
+    change_cipher_spec, Finished
+
+or, to resume a session,
+
+    ClientHello
+    ServerHello, [NewSessionTicket], change_cipher_spec, Finished
     change_cipher_spec, Finished
 
 Each is called only when `transitions` allows it, checks what the RFCs tell a server to check, and returns the state
-that follows. The ClientHello comes from `server_tls13`, which chose the version, by `take_over`. Not here: sessions.
+that follows. The ClientHello comes from `server_tls13`, which chose the version, by `take_over`. Not here: what a
+session is (`resumption_tls12`).
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tlsocket import record
 from tlsocket.config import ClientAuthentication, Credential, DecisionKind, Role, ServerConfig
 from tlsocket.crypto.groups import KeyShare, generate
 from tlsocket.crypto.randomness import random_bytes
@@ -42,14 +55,19 @@ from tlsocket.handshake.decisions import CertificateDecision, SignatureDecision,
 from tlsocket.handshake.flight import Flight
 from tlsocket.handshake.machine_tls12 import Tls12Handshake
 from tlsocket.handshake.negotiation import remember, select_application_protocol
-from tlsocket.handshake.negotiation_tls12 import Tls12Choice, negotiate_tls12
-from tlsocket.handshake.proofs import AnonymousPeer, AuthenticatedPeer
+from tlsocket.handshake.negotiation_tls12 import Tls12Choice, demanded_of_client, negotiate_tls12
+from tlsocket.handshake.proofs import AnonymousPeer, PreSharedKeyPeer
+from tlsocket.handshake.resumption_tls12 import find_state, keep_state, new_ticket, resume_state
+from tlsocket.handshake.sessions import SessionState
 from tlsocket.handshake.sizes import answer_record_size_limit
 from tlsocket.handshake.states import State, Tls12ServerState
 from tlsocket.handshake.transitions import CHANGE_CIPHER_SPEC
+from tlsocket.key_schedule.tls12 import psk_preliminary_secret
 from tlsocket.messages import DOWNGRADE_TO_TLS_1_2, CertificateVerify, ClientHello, Finished
 from tlsocket.messages.tls12 import (
     ClientKeyExchange,
+    PskClientKeyExchange,
+    PskServerKeyExchange,
     ServerHelloDone,
     ServerKeyExchange,
     Tls12Certificate,
@@ -71,7 +89,7 @@ __all__ = ["Tls12ServerHandshake", "take_over"]
 class Tls12ServerHandshake(Tls12Handshake[ServerConfig]):
     """What a server of TLS 1.2 keeps until its handshake is over."""
 
-    __slots__ = ("choice", "hello", "share")
+    __slots__ = ("choice", "gives_ticket", "hello", "resumed", "session_id", "share")
 
     role = Role.SERVER
     start_state = Tls12ServerState.RECVD_CH
@@ -80,6 +98,10 @@ class Tls12ServerHandshake(Tls12Handshake[ServerConfig]):
     hello: ClientHello
     choice: Tls12Choice | None
     share: KeyShare | None
+    resumed: SessionState | None
+    session_id: bytes
+    """In our ServerHello: the client's own to resume its session, a new one under which this one is kept, or none."""
+    gives_ticket: bool
 
 
 def take_over(predecessor: ServerHandshake, hello: ClientHello, raw: bytes) -> State:
@@ -88,6 +110,9 @@ def take_over(predecessor: ServerHandshake, hello: ClientHello, raw: bytes) -> S
     hs.hello = hello
     hs.choice = None
     hs.share = None
+    hs.resumed = None
+    hs.session_id = b""
+    hs.gives_ticket = False
     _on_client_hello(hs, hello, raw)
     hs.run_own_steps()
     return Tls12ServerState.RECVD_CH
@@ -159,12 +184,25 @@ def _certificate_decided(hs: Tls12ServerHandshake, answer: Credential | ServerCo
 def _negotiate(hs: Tls12ServerHandshake) -> State:
     choice = hs.choice = negotiate_tls12(hs.config, hs.hello, hs.credential)
     hs.alpn = select_application_protocol(hs.config, hs.hello.extensions.alpn)
-    hs.tls12_suite = hs.suite = choice.cipher_suite
-    hs.group = choice.group
+    hs.use_suite(choice.cipher_suite)
     hs.credential = choice.credential
     hs.common_cipher_suites = choice.common_cipher_suites
     hs.transcript.start(choice.cipher_suite.hash)
+    hs.resumed = find_state(hs, hs.hello, choice)
+    hs.group = choice.group if hs.resumed is None else 0
+    _plan_session(hs)
     return Tls12ServerState.NEGOTIATED
+
+
+def _plan_session(hs: Tls12ServerHandshake) -> None:
+    """What the ServerHello says of sessions: a ticket will come, or this one has an id, or neither."""
+    # Without the extended main secret nothing is ever resumed.
+    may = hs.extended and hs.credential is not None
+    hs.gives_ticket = may and hs.config.tls12_tickets and hs.hello.extensions.session_ticket is not None
+    if hs.resumed is not None:
+        hs.session_id = hs.hello.legacy_session_id
+    elif may and not hs.gives_ticket and hs.config.session_ids is not None:
+        hs.session_id = random_bytes(32)
 
 
 # NEGOTIATED
@@ -174,15 +212,23 @@ def _send_server_flight(hs: Tls12ServerHandshake) -> State | Suspended:
     flight = hs.flight = Flight(hs.transcript)
     choice = _choice(hs)
     _add_server_hello(hs, flight)
-    _add_certificate(hs, flight, choice.credential)
+    if hs.resumed is not None:
+        resume_state(hs, hs.resumed)
+        _finish(hs, flight)
+        hs.flight = None
+        return Tls12ServerState.WAIT_CCS
     share = hs.share = generate(choice.group)
+    if choice.credential is None:
+        message = PskServerKeyExchange(hs.config.psk_identity_hint, choice.group, share.public)
+        return _finish_server_flight(hs, message.encode())
+    _add_certificate(hs, flight, choice.credential)
     # Without a signature yet, for the encoding of its parameters.
     unsigned = ServerKeyExchange(choice.group, share.public, choice.signature_scheme, b"")
     content = key_exchange_content(hs, unsigned.params)
     signature = request_signature(hs, choice.credential, choice.signature_scheme, content)
     if isinstance(signature, SignatureDecision):
-        return Suspended(signature, _finish_server_flight)
-    return _finish_server_flight(hs, signature)
+        return Suspended(signature, _add_signed_key_exchange)
+    return _add_signed_key_exchange(hs, signature)
 
 
 def _add_server_hello(hs: Tls12ServerHandshake, flight: Flight) -> None:
@@ -198,17 +244,24 @@ def _add_server_hello(hs: Tls12ServerHandshake, flight: Flight) -> None:
         CipherSuiteCode.TLS_EMPTY_RENEGOTIATION_INFO_SCSV in hello.cipher_suites
     )
     extensions = Tls12ServerHelloExtensions(
-        server_name=hs.server_name is not None and serves_name(choice.credential, hs.server_name),
+        # RFC 6066 section 3: "When resuming a session, the server MUST NOT include a server_name extension".
+        server_name=hs.resumed is None
+        and choice.credential is not None
+        and hs.server_name is not None
+        and serves_name(choice.credential, hs.server_name),
         extended_main_secret=hs.extended,
         renegotiation_info=b"" if secure else None,
         ec_point_formats=bytes((ECPointFormat.UNCOMPRESSED,)) if offered.ec_point_formats is not None else None,
+        session_ticket=hs.gives_ticket,
         alpn=hs.alpn,
         record_size_limit=answer_record_size_limit(hs, offered.record_size_limit),
     )
-    # An empty session id: this session will not be resumed by it (RFC 5246 section 7.4.1.3).
-    flight.add(Tls12ServerHello(ProtocolVersion.TLS_1_2, random, b"", choice.cipher_suite.code, 0, extensions).encode())
+    suite = choice.cipher_suite
+    message = Tls12ServerHello(ProtocolVersion.TLS_1_2, random, hs.session_id, suite.code, 0, extensions)
+    flight.add(message.encode())
     if hs.on_event is not None:
-        hs.on_event(ServerHelloSent(ProtocolVersion.TLS_1_2, choice.cipher_suite, 0))
+        with_key = hs.resumed is not None or suite.authentication is None
+        hs.on_event(ServerHelloSent(ProtocolVersion.TLS_1_2, suite, 0, with_key))
 
 
 def _add_certificate(hs: Tls12ServerHandshake, flight: Flight, credential: Credential) -> None:
@@ -218,34 +271,35 @@ def _add_certificate(hs: Tls12ServerHandshake, flight: Flight, credential: Crede
         hs.on_event(CertificateSent(chain))
 
 
-def _finish_server_flight(hs: Tls12ServerHandshake, signature: bytes) -> State:
-    flight, share, choice, config = hs.flight, hs.share, _choice(hs), hs.config
-    if flight is None or share is None:
+def _add_signed_key_exchange(hs: Tls12ServerHandshake, signature: bytes) -> State:
+    share, choice = hs.share, _choice(hs)
+    if share is None:
+        raise InternalError(detail="no key share")
+    message = ServerKeyExchange(choice.group, share.public, choice.signature_scheme, signature)
+    return _finish_server_flight(hs, message.encode())
+
+
+def _finish_server_flight(hs: Tls12ServerHandshake, key_exchange: bytes) -> State:
+    flight, choice, config = hs.flight, _choice(hs), hs.config
+    if flight is None:
         raise InternalError(detail="no flight")
-    flight.add(ServerKeyExchange(choice.group, share.public, choice.signature_scheme, signature).encode())
+    flight.add(key_exchange)
     if hs.on_event is not None:
         hs.on_event(KeyExchangeSent(choice.group, choice.signature_scheme))
-    asks = _client_authentication(config) is not ClientAuthentication.NONE
+    # RFC 5489 section 2: with a pre-shared key there are no certificates.
+    asks = choice.credential is not None and demanded_of_client(config) is not ClientAuthentication.NONE
     if asks:
         flight.add(remember(config, "tls12 certificate_request", lambda: _certificate_request(config)))
         if hs.on_event is not None:
             hs.on_event(CertificateRequested(True, config.certificate_authorities))
     else:
         hs.transcript.forget_messages()
-        hs.peer = AnonymousPeer()
+        if choice.credential is not None:
+            hs.peer = AnonymousPeer()
     flight.add(_SERVER_HELLO_DONE)
     flight.send(hs.writer)
     hs.flight = None
     return Tls12ServerState.WAIT_CERT if asks else Tls12ServerState.WAIT_CKE
-
-
-def _client_authentication(config: ServerConfig) -> ClientAuthentication:
-    # TLS 1.2 cannot ask later, so what is demanded after a handshake of TLS 1.3 is demanded here at once.
-    if config.client_authentication is ClientAuthentication.REQUIRED:
-        return ClientAuthentication.REQUIRED
-    if config.post_handshake_authentication is not ClientAuthentication.NONE:
-        return config.post_handshake_authentication
-    return config.client_authentication
 
 
 _SERVER_HELLO_DONE = ServerHelloDone().encode()
@@ -266,7 +320,7 @@ def _on_certificate(hs: Tls12ServerHandshake, message: Tls12Certificate, raw: by
         return receive_certificate_list(hs, message.certificate_list, Tls12ServerState.WAIT_CKE)
     if hs.on_event is not None:
         hs.on_event(CertificateReceived(()))
-    if _client_authentication(hs.config) is ClientAuthentication.REQUIRED:
+    if demanded_of_client(hs.config) is ClientAuthentication.REQUIRED:
         raise PeerMisbehaved(Reason.CLIENT_CERTIFICATE_MISSING)
     hs.transcript.forget_messages()
     hs.peer = AnonymousPeer()
@@ -276,13 +330,25 @@ def _on_certificate(hs: Tls12ServerHandshake, message: Tls12Certificate, raw: by
 # WAIT_CKE
 
 
-def _on_client_key_exchange(hs: Tls12ServerHandshake, message: ClientKeyExchange, raw: bytes) -> State:
+def _on_client_key_exchange(
+    hs: Tls12ServerHandshake, message: ClientKeyExchange | PskClientKeyExchange, raw: bytes
+) -> State:
     share = hs.share
     if share is None:
         raise InternalError(detail="no key share")
     hs.share = None
     hs.transcript.add(raw)
-    hs.derive_main_secret(share.exchange(message.ecdh_yc))
+    secret = share.exchange(message.ecdh_yc)
+    if isinstance(message, PskClientKeyExchange):
+        find = hs.config.find_psk
+        key = None if find is None else find(message.psk_identity)
+        # An imported key is for TLS 1.3 (RFC 9258).
+        if key is None or key.imported:
+            raise PeerIncompatible(Reason.UNKNOWN_PSK_IDENTITY)
+        secret = psk_preliminary_secret(secret, key.key)
+        # Whether the client has it too, its Finished will show.
+        hs.peer = PreSharedKeyPeer(key.identity)
+    hs.derive_main_secret(secret)
     return Tls12ServerState.WAIT_CCS if hs.peer is not None else Tls12ServerState.WAIT_CV
 
 
@@ -309,14 +375,24 @@ def _on_change_cipher_spec(hs: Tls12ServerHandshake, message: None, raw: bytes) 
 
 def _on_finished(hs: Tls12ServerHandshake, message: Finished, raw: bytes) -> State:
     finished = verify_finished(hs, message, raw)
-    if not isinstance(hs.peer, (AuthenticatedPeer, AnonymousPeer)) or hs.key_block is None:
+    if hs.peer is None:
         raise InternalError(detail="Finished before its time")
-    hs.writer.queue(ContentType.CHANGE_CIPHER_SPEC, b"\x01")
-    hs.writer.queue_key(record.protection_for_tls12(hs.key_block.server))
+    if hs.resumed is None:
+        _finish(hs, Flight(hs.transcript))
+        if hs.session_id:
+            keep_state(hs, hs.session_id)
+    return hs.complete_tls12(hs.peer, finished)
+
+
+def _finish(hs: Tls12ServerHandshake, flight: Flight) -> None:
+    """Send what the flight holds, the ticket that was promised, and our Finished under our key."""
+    if hs.gives_ticket:
+        flight.add(new_ticket(hs))
+    flight.send(hs.writer)
+    hs.queue_send_key()
     hs.writer.queue(ContentType.HANDSHAKE, make_finished(hs))
     if hs.on_event is not None:
         hs.on_event(FinishedSent())
-    return hs.complete_tls12(hs.peer, finished)
 
 
 def _choice(hs: Tls12ServerHandshake) -> Tls12Choice:

@@ -1,5 +1,7 @@
 """Bounded caches: a client's sessions by server, and a server's sessions by a random name (RFC 9846 section 4.7.1).
 
+In TLS 1.2 that name may be a session id (RFC 5246 section 7.4.1.3).
+
 Both forget the oldest entry when they are full, and serve any number of threads. What makes a session usable is known
 in `sessions`; a store that needs no memory is `tickets.TicketKeys`.
 """
@@ -85,6 +87,8 @@ class ClientSessionCache:
 class ServerSessionCache:
     """A server's sessions in its own memory: a `tlsocket.config.TicketStore` whose tickets are random names.
 
+    It is a `tlsocket.config.SessionIdStore` too, for the same reason.
+
     The sessions of one process only, and gone with it; in return a ticket says nothing, and forgetting is certain.
     """
 
@@ -112,12 +116,16 @@ class ServerSessionCache:
         if self.capacity <= 0:
             return None
         ticket = random_bytes(_ID_LENGTH)
+        self.keep(ticket, state, lifetime)
+        return ticket
+
+    def keep(self, session_id: bytes, state: bytes, lifetime: int) -> None:
+        """Keep a state under a session id; the oldest one gives way."""
         with _lock:
-            self._states[ticket] = clock.monotonic() + lifetime, state
+            self._states[session_id] = clock.monotonic() + lifetime, state
             if len(self._states) > self.capacity:
                 self._states.popitem(last=False)
                 self.overflows += 1
-        return ticket
 
     def redeem(self, ticket: bytes) -> bytes | None:
         """The state kept under that name."""

@@ -18,16 +18,20 @@ from typing import NamedTuple
 
 from tlsocket.config import SEVEN_DAYS, ClientConfig, Credential, DecisionKind, ServerConfig
 from tlsocket.crypto.certificates import validity
-from tlsocket.crypto.suites import TLS13_SUITES
+from tlsocket.crypto.suites import TLS12_SUITES, TLS13_SUITES
 from tlsocket.errors import InvalidMessage, Reason, TLSError
 from tlsocket.handshake.negotiation import remember
+from tlsocket.registry.versions import ProtocolVersion
 from tlsocket.wire import Reader, Writer
 
 __all__ = [
+    "CLOCK_SKEW",
+    "LARGEST_TICKET",
     "ClientBinding",
     "Session",
     "SessionOrigin",
     "SessionState",
+    "bound_credential",
     "client_binding",
     "encode_head",
     "encode_tail",
@@ -35,6 +39,13 @@ __all__ = [
     "server_binding",
     "within_validity",
 ]
+
+
+LARGEST_TICKET = 0x8000
+"""Bytes of a ticket that is issued or kept: it may have 65535, but so may all extensions of a ClientHello together."""
+
+CLOCK_SKEW = 60_000
+"""Milliseconds by which a ticket of another machine may come from the future."""
 
 
 def normal_name(name: str | None) -> str | None:
@@ -185,9 +196,21 @@ class SessionOrigin:
 
 
 class Session:
-    """One ticket of a server, and what it takes to use it. Immutable; `to_bytes` holds secrets."""
+    """One ticket of a server, and what it takes to use it. Immutable; `to_bytes` holds secrets.
 
-    __slots__ = ("lifetime", "max_early_data_size", "origin", "received_at", "ticket", "ticket_age_add", "ticket_nonce")
+    In TLS 1.2 a session may have a session id in the place of a ticket.
+    """
+
+    __slots__ = (
+        "lifetime",
+        "max_early_data_size",
+        "origin",
+        "received_at",
+        "session_id",
+        "ticket",
+        "ticket_age_add",
+        "ticket_nonce",
+    )
 
     def __init__(
         self,
@@ -195,13 +218,16 @@ class Session:
         *,
         ticket: bytes,
         lifetime: int,
-        ticket_age_add: int,
-        ticket_nonce: bytes,
         received_at: float,
+        ticket_age_add: int = 0,
+        ticket_nonce: bytes = b"",
+        session_id: bytes = b"",
         max_early_data_size: int = 0,
     ) -> None:
         self.origin = origin
         self.ticket = ticket
+        """Empty where a session id of TLS 1.2 names the session."""
+        self.session_id = session_id
         self.lifetime = min(lifetime, SEVEN_DAYS)
         """Seconds, at most seven days."""
         self.ticket_age_add = ticket_age_add
@@ -214,8 +240,8 @@ class Session:
 
     @property
     def id(self) -> bytes:
-        """A name for the session: the hash of its ticket, as OpenSSL has it."""
-        return hashlib.sha256(self.ticket).digest()
+        """A name for the session: the hash of its ticket, as OpenSSL has it, or its session id."""
+        return hashlib.sha256(self.ticket).digest() if self.ticket else self.session_id
 
     def obfuscated_age(self, now: float) -> int:
         """`PskIdentity.obfuscated_ticket_age` (RFC 9846 section 4.3.11.1)."""
@@ -224,12 +250,9 @@ class Session:
     def usable(self, config: ClientConfig, server_name: str | None, now: float) -> bool:
         """Whether everything that the session is bound to holds here and now."""
         origin = self.origin
-        suite = TLS13_SUITES.get(origin.cipher_suite)
-        if suite is None or origin.server_name != normal_name(server_name):
+        if origin.server_name != normal_name(server_name) or not self._speaks(config):
             return False
         if not 0 <= now - self.received_at < self.lifetime or not 0 <= now - origin.authenticated_at < SEVEN_DAYS:
-            return False
-        if all(TLS13_SUITES[code].hash is not suite.hash for code in config.cipher_suites):
             return False
         if origin.alpn is not None and origin.alpn not in config.alpn_protocols:
             return False
@@ -237,6 +260,18 @@ class Session:
         if origin.binding is not binding and origin.binding.fingerprint != binding.fingerprint:
             return False
         return origin.valid_at(now)
+
+    def _speaks(self, config: ClientConfig) -> bool:
+        """Whether the session's version is enabled, and its cipher suite; in TLS 1.3 one with the suite's hash."""
+        origin = self.origin
+        if origin.version == ProtocolVersion.TLS_1_2:
+            if config.minimum_version != ProtocolVersion.TLS_1_2 or (self.ticket and not config.tls12_tickets):
+                return False
+            return origin.cipher_suite in config.tls12_cipher_suites and origin.cipher_suite in TLS12_SUITES
+        suite = TLS13_SUITES.get(origin.cipher_suite)
+        if origin.version != ProtocolVersion.TLS_1_3 or config.maximum_version != ProtocolVersion.TLS_1_3:
+            return False
+        return suite is not None and any(TLS13_SUITES[code].hash is suite.hash for code in config.cipher_suites)
 
     def to_bytes(self) -> bytes:
         """The session for later or for another process. Whoever has it can take the client's place: keep it secret."""
@@ -253,6 +288,7 @@ class Session:
         writer.raw(int(origin.authenticated_at * 1000).to_bytes(8, "big"))
         writer.opaque8(self.ticket_nonce)
         writer.opaque16(self.ticket)
+        writer.opaque8(self.session_id)
         writer.opaque8(origin.secret)
         writer.opaque8(origin.binding.fingerprint)
         writer.opaque16((origin.server_name or "").encode())
@@ -270,7 +306,10 @@ class Session:
         lifetime, age_add, early = (reader.u32("Session") for _ in range(3))
         received, authenticated = (int.from_bytes(reader.take(8, "Session"), "big") / 1000 for _ in range(2))
         nonce = reader.opaque8("Session.ticket_nonce")
-        ticket = reader.opaque16("Session.ticket", 1)
+        ticket = reader.opaque16("Session.ticket", 0, LARGEST_TICKET)
+        session_id = reader.opaque8("Session.session_id", 0, 32)
+        if not ticket and not (session_id and version == ProtocolVersion.TLS_1_2):
+            raise InvalidMessage(Reason.LENGTH_OUT_OF_RANGE, "Session.ticket")
         secret = reader.opaque8("Session.secret", 32)
         binding = ClientBinding(reader.opaque8("Session.binding", 32, 32))
         try:
@@ -298,12 +337,13 @@ class Session:
             lifetime=lifetime,
             ticket_age_add=age_add,
             ticket_nonce=nonce,
+            session_id=session_id,
             received_at=received,
             max_early_data_size=early,
         )
 
 
-_SESSION_FORMAT = 1
+_SESSION_FORMAT = 2
 
 
 # The server's half
@@ -349,6 +389,10 @@ class SessionState(NamedTuple):
     def __repr__(self) -> str:
         return f"<SessionState {self.server_name}>"
 
+    def alive(self, now: float) -> bool:
+        """Whether its lifetime has begun, give or take a clock's error, and is not over."""
+        return -CLOCK_SKEW <= now * 1000 - self.issued_at < self.lifetime * 1000
+
     def encode(self) -> bytes:
         """For a ticket store."""
         head = encode_head(*self[:7], len(self.secret))
@@ -376,6 +420,26 @@ class SessionState(NamedTuple):
             return None
         server_name = name.decode("ascii", "replace") or None
         return cls._make((*head[1:8], secret, server_name, alpn or None, certificates, path))
+
+
+def bound_credential(
+    config: ServerConfig,
+    state: SessionState,
+    server_name: str | None,
+    alpn: bytes | None,
+    credentials: Iterable[Credential],
+    now: float,
+) -> Credential | None:
+    """The one of `credentials` with which the session was made, if what binds a session in any version holds.
+
+    The server's name and the application protocol are those of this handshake. Age, version and cipher suite have
+    rules of their own.
+    """
+    if state.server_name != normal_name(server_name) or state.alpn != alpn:
+        return None
+    # Who we are, and what we demand of the client: its certificate, the policy, and the trust it was verified with.
+    same = next((each for each in credentials if state.binding == server_binding(config, each)), None)
+    return same if same is not None and within_validity(state.verified_path, now) else None
 
 
 def encode_head(

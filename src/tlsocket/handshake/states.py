@@ -53,6 +53,7 @@ class Tls12ClientState(enum.Enum):
     WAIT_CR_DONE = enum.auto()
     WAIT_DONE = enum.auto()
     RECVD_DONE = enum.auto()
+    WAIT_TICKET = enum.auto()
     WAIT_CCS = enum.auto()
     WAIT_FINISHED = enum.auto()
     CONNECTED = enum.auto()

@@ -1,9 +1,10 @@
-"""Session tickets of a server: sealed under keys that rotate, and sent (RFC 9846 section 4.7.1).
+"""Session tickets of a server: sealed under keys that rotate, and sent in TLS 1.3 (RFC 9846 section 4.7.1).
 
 A `TicketKeys` is a ticket store that stores nothing. Left alone it makes a key when it first needs one, replaces it
 every few hours and keeps the old one until the last ticket under it has expired; given keys by `set_keys`, newest
 first, it uses those until it is given others, so that all machines of a fleet take each other's tickets. What stands
-in a ticket is `sessions.SessionState`; a store that keeps the states itself is in `session_caches`.
+in a ticket is `sessions.SessionState`; a store that keeps the states itself is in `session_caches`. The tickets of
+TLS 1.2 are sealed here and sent by `resumption_tls12`.
 
     ticket = key_name[16] || nonce[12] || AES-256-GCM(state) || tag[16]        with key_name as associated data
 """
@@ -17,27 +18,28 @@ from struct import Struct
 from typing import Any, NamedTuple
 
 from tlsocket import clock
+from tlsocket.config import ServerConfig
 from tlsocket.crypto.hashes import SHA256
 from tlsocket.crypto.hkdf import expand
 from tlsocket.crypto.randomness import random_bytes
-from tlsocket.crypto.sealing import KEY_LENGTH, Sealer
+from tlsocket.crypto.sealing import KEY_LENGTH, OVERHEAD, Sealer
 from tlsocket.errors import ApiMisuse, InternalError
 from tlsocket.events import TicketsSent
 from tlsocket.handshake.machine import Handshake
 from tlsocket.handshake.proofs import PreSharedKeyPeer
-from tlsocket.handshake.sessions import encode_head, encode_tail, normal_name, server_binding
+from tlsocket.handshake.sessions import LARGEST_TICKET, encode_head, encode_tail, normal_name, server_binding
 from tlsocket.key_schedule import ResumptionSecret
 from tlsocket.registry.content_types import ContentType
 from tlsocket.registry.versions import ProtocolVersion
 
-__all__ = ["MAXIMUM_KEYS", "TicketKeys", "issue_tickets"]
+__all__ = ["MAXIMUM_KEYS", "TicketKeys", "issue_tickets", "lifetime_left"]
 
 MAXIMUM_KEYS = 16
 """Keys that `set_keys` takes."""
 
 _NAME = 16
+_OVERHEAD = _NAME + OVERHEAD
 _ROTATION = 4 * 3600.0
-_LARGEST_STATE = 32768  # a ticket has 65535 bytes at most, and all of a ClientHello has to carry it back
 
 # Rotation is rare and takes microseconds, so one lock serves all, and a child process replaces it.
 _lock = threading.Lock()
@@ -106,7 +108,7 @@ class TicketKeys:
 
     def issue(self, state: bytes, lifetime: int) -> bytes | None:
         """The state, sealed; None for one that no ClientHello should carry."""
-        if len(state) > _LARGEST_STATE:
+        if len(state) > LARGEST_TICKET - _OVERHEAD:
             return None
         if lifetime > self.overlap:
             self.overlap = lifetime
@@ -150,6 +152,14 @@ _NEW_SESSION_TICKET = Struct(">BBHIIBBH").pack
 _NO_EXTENSIONS = b"\0\0"
 
 
+def lifetime_left(config: ServerConfig, now: int, authenticated_at: int) -> int:
+    """Seconds for which a session may be resumed, 0 or less for none; the times in milliseconds since 1970.
+
+    RFC 9846 section 4.7.1: the total lifetime of keying material SHOULD have a limit.
+    """
+    return min(config.ticket_lifetime, config.session_lifetime - (now - authenticated_at) // 1000)
+
+
 def issue_tickets(hs: Handshake[Any], secret: ResumptionSecret, count: int) -> None:
     """Queue `count` NewSessionTickets: the handshake is over, and `secret` is its resumption secret."""
     config, credential, suite = hs.config, hs.credential, hs.suite
@@ -161,9 +171,7 @@ def issue_tickets(hs: Handshake[Any], secret: ResumptionSecret, count: int) -> N
     authenticated_at = now
     if isinstance(peer, PreSharedKeyPeer):
         authenticated_at = int(peer.authenticated_at * 1000)
-    # RFC 9846 section 4.7.1: the total lifetime of keying material SHOULD have a limit.
-    left = config.session_lifetime - (now - authenticated_at) // 1000
-    lifetime = min(config.ticket_lifetime, left)
+    lifetime = lifetime_left(config, now, authenticated_at)
     if lifetime <= 0:
         return
     # `SessionState.encode`, once for all of them.

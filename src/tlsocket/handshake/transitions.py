@@ -31,7 +31,11 @@ CHANGE_CIPHER_SPEC = 0x100
 TRANSITIONS: Mapping[State, Mapping[int, frozenset[State]]] = {
     # Client of TLS 1.3 (appendix A.1)
     _C.START: {},
-    _C.WAIT_SH: {_T.SERVER_HELLO: frozenset({_C.WAIT_EE, _C.START, _C12.WAIT_CERT})},
+    _C.WAIT_SH: {
+        _T.SERVER_HELLO: frozenset(
+            {_C.WAIT_EE, _C.START, _C12.WAIT_CERT, _C12.WAIT_SKE, _C12.WAIT_TICKET, _C12.WAIT_CCS}
+        )  # the last three: a pre-shared key; a session, with a new ticket or without
+    },
     _C.WAIT_EE: {_T.ENCRYPTED_EXTENSIONS: frozenset({_C.WAIT_CERT_CR, _C.WAIT_FINISHED})},  # certificate; PSK
     _C.WAIT_CERT_CR: {
         _T.CERTIFICATE: frozenset({_C.WAIT_CV}),
@@ -55,11 +59,11 @@ TRANSITIONS: Mapping[State, Mapping[int, frozenset[State]]] = {
     _S.WAIT_CV: {_T.CERTIFICATE_VERIFY: frozenset({_S.WAIT_FINISHED})},
     _S.WAIT_FINISHED: {_T.FINISHED: frozenset({_S.CONNECTED})},
     _S.CONNECTED: {_T.KEY_UPDATE: frozenset({_S.CONNECTED})},
-    # Client of TLS 1.2 (RFC 5246 section 7.3). A HelloRequest may come at any time and is ignored until the handshake
-    # is over (section 7.4.1.1); after it, it asks for a renegotiation.
+    # Client of TLS 1.2 (RFC 5246 section 7.3, RFC 5077 section 3.1). A HelloRequest may come at any time and is ignored
+    # until the handshake is over (RFC 5246 section 7.4.1.1); after it, it asks for a renegotiation.
     _C12.WAIT_CERT: {_T.CERTIFICATE: frozenset({_C12.WAIT_SKE}), _T.HELLO_REQUEST: frozenset({_C12.WAIT_CERT})},
     _C12.WAIT_SKE: {
-        _T.SERVER_KEY_EXCHANGE: frozenset({_C12.WAIT_CR_DONE}),
+        _T.SERVER_KEY_EXCHANGE: frozenset({_C12.WAIT_CR_DONE, _C12.WAIT_DONE}),  # certificate; pre-shared key
         _T.HELLO_REQUEST: frozenset({_C12.WAIT_SKE}),
     },
     _C12.WAIT_CR_DONE: {
@@ -69,6 +73,10 @@ TRANSITIONS: Mapping[State, Mapping[int, frozenset[State]]] = {
     },
     _C12.WAIT_DONE: {_T.SERVER_HELLO_DONE: frozenset({_C12.RECVD_DONE}), _T.HELLO_REQUEST: frozenset({_C12.WAIT_DONE})},
     _C12.RECVD_DONE: {},
+    _C12.WAIT_TICKET: {
+        _T.NEW_SESSION_TICKET: frozenset({_C12.WAIT_CCS}),
+        _T.HELLO_REQUEST: frozenset({_C12.WAIT_TICKET}),
+    },
     _C12.WAIT_CCS: {CHANGE_CIPHER_SPEC: frozenset({_C12.WAIT_FINISHED}), _T.HELLO_REQUEST: frozenset({_C12.WAIT_CCS})},
     _C12.WAIT_FINISHED: {
         _T.FINISHED: frozenset({_C12.CONNECTED}),
@@ -92,9 +100,11 @@ OWN_STEPS: Mapping[State, frozenset[State]] = {
     _S.RECVD_CH: frozenset({_S.START, _S.NEGOTIATED}),  # send HelloRetryRequest; select parameters
     _S.NEGOTIATED: frozenset({_S.WAIT_FLIGHT2}),  # send ServerHello ... Finished
     _S.WAIT_FLIGHT2: frozenset({_S.WAIT_CERT, _S.WAIT_FINISHED}),  # a certificate was asked for; or not, or a PSK
-    _C12.RECVD_DONE: frozenset({_C12.WAIT_CCS}),  # send Certificate ... Finished
+    # send Certificate ... Finished; a ticket was promised, or not
+    _C12.RECVD_DONE: frozenset({_C12.WAIT_TICKET, _C12.WAIT_CCS}),
     _S12.RECVD_CH: frozenset({_S12.NEGOTIATED}),  # select parameters
-    _S12.NEGOTIATED: frozenset({_S12.WAIT_CERT, _S12.WAIT_CKE}),  # send ServerHello ... ServerHelloDone
+    # send ServerHello ... ServerHelloDone; or, to resume a session, ServerHello ... Finished
+    _S12.NEGOTIATED: frozenset({_S12.WAIT_CERT, _S12.WAIT_CKE, _S12.WAIT_CCS}),
 }
 """State to the states that follow without a message from the peer."""
 

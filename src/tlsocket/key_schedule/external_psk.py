@@ -36,21 +36,23 @@ class PreSharedKey:
     """A key that both ends were given, and the name it goes by.
 
     It should have 128 bits of entropy or more: whoever watches a handshake can try keys against the binder
-    (RFC 9846 section 2.2). ApiMisuse for an empty identity or key, and for either beyond its bound.
+    (RFC 9846 section 2.2). ApiMisuse for an empty key, and for identity or key beyond their bounds.
     """
 
     identity: bytes
+    """Empty in TLS 1.2 only."""
     key: bytes = field(repr=False)
     hash_name: str = "sha256"
-    """"sha256" or "sha384": the key is used with cipher suites of this hash only. SHA-256 where nothing was agreed."""
+    """"sha256" or "sha384": the key is used with TLS 1.3's cipher suites of this hash only. SHA-256 where nothing was
+    agreed. In TLS 1.2 a key has no hash."""
     imported: bool = False
     """Whether it came through `import_psk`."""
 
     def __post_init__(self) -> None:
         if self.hash_name not in _HASHES:
             raise ApiMisuse(detail=f"no cipher suite of TLS 1.3 has the hash {self.hash_name!r}")
-        if not 0 < len(self.identity) <= MAXIMUM_IDENTITY:
-            raise ApiMisuse(detail=f"an identity has 1 to {MAXIMUM_IDENTITY} bytes, not {len(self.identity)}")
+        if len(self.identity) > MAXIMUM_IDENTITY:
+            raise ApiMisuse(detail=f"an identity has at most {MAXIMUM_IDENTITY} bytes, not {len(self.identity)}")
         if not 0 < len(self.key) <= MAXIMUM_KEY:
             raise ApiMisuse(detail=f"a pre-shared key has 1 to {MAXIMUM_KEY} bytes, not {len(self.key)}")
 

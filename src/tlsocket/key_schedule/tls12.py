@@ -1,6 +1,6 @@
 """The key schedule of TLS 1.2 (RFC 5246 sections 6.3, 7.4.9 and 8.1, RFC 7627, RFC 5705).
 
-    shared secret of ECDHE = preliminary secret
+    shared secret of ECDHE = preliminary secret; with a pre-shared key both in one (RFC 5489)
         |  PRF("extended master secret", session_hash)     or, with a peer that lacks it,
         |  PRF("master secret", client_random + server_random)
         v
@@ -20,7 +20,7 @@ from tlsocket.crypto.prf import prf
 from tlsocket.crypto.suites import Tls12CipherSuite
 from tlsocket.errors import ApiMisuse
 
-__all__ = ["KeyBlock", "MainSecret12", "WriteKey"]
+__all__ = ["KeyBlock", "MainSecret12", "WriteKey", "psk_preliminary_secret"]
 
 _LENGTH = 48
 _VERIFY_DATA_LENGTH = 12
@@ -29,6 +29,11 @@ _RESERVED = frozenset(
     {b"client finished", b"server finished", b"master secret", b"extended master secret", b"key expansion"}
 )
 _LONGEST_EXPORT = 1 << 16
+
+
+def psk_preliminary_secret(shared_secret: bytes, key: bytes) -> bytes:
+    """The preliminary secret of ECDHE_PSK, of a key exchange and a pre-shared key (RFC 5489 section 2)."""
+    return b"".join((len(shared_secret).to_bytes(2, "big"), shared_secret, len(key).to_bytes(2, "big"), key))
 
 
 class WriteKey:

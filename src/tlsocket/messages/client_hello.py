@@ -154,7 +154,7 @@ def _keep(data: bytes, hello: ClientHello) -> None:
     extensions = hello.extensions
     if extensions.key_share is None or extensions.unknown:
         return
-    if not extensions.cookie is extensions.session_ticket is None:
+    if extensions.cookie is not None or extensions.session_ticket:
         return
     psks = extensions.pre_shared_key
     if psks is not None and len(psks.identities) > _MOST_PSKS:

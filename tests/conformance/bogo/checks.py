@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from tests.conformance.bogo.configs import credential_for, der_chain, imported_keys, names_of
+from tests.conformance.bogo.configs import SESSION_IDS, credential_for, der_chain, imported_keys, names_of
 from tests.conformance.bogo.flags import Settings
 from tlsocket import events
 from tlsocket.connection import Connection
+from tlsocket.handshake.sessions import Session
 from tlsocket.registry.versions import ProtocolVersion
 
 __all__ = ["Mismatch", "check_handshake"]
@@ -102,6 +103,20 @@ def check_end(conn: Connection, settings: Settings, seen: list[events.Event]) ->
         return
     wanted = not settings.expect_no_session and not settings.shim_shuts_down
     _demand("got a ticket", bool(tickets_of(seen)), wanted)
+
+
+def check_session_tls12(conn: Connection, settings: Settings, offered: Session | None, *, is_first: bool) -> None:
+    """A handshake of TLS 1.2 makes a session when it is a full one, or when the ticket was renewed."""
+    negotiated = conn.negotiated
+    if negotiated is None or negotiated.version == ProtocolVersion.TLS_1_3:
+        return
+    if not settings.server:
+        wanted = not settings.expect_no_session and (not negotiated.resumed or settings.expect_ticket_renewal)
+        # Without the extended main secret there is neither the one nor the other, nor behind a pre-shared key.
+        wanted = wanted and conn.tls_unique is not None and negotiated.psk_identity is None
+        _demand("got a session", bool(conn.tickets) and conn.tickets[-1] is not offered, wanted)
+    elif is_first and (settings.expect_session_id or settings.expect_no_session_id):
+        _demand("kept a session", len(SESSION_IDS) > 0, settings.expect_session_id)
 
 
 def check_resumption(resumed: bool, settings: Settings, *, is_first: bool) -> None:

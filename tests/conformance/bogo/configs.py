@@ -26,15 +26,16 @@ from tlsocket.config import (
 from tlsocket.crypto.certificates import certificate_public_key, parse_certificate
 from tlsocket.crypto.groups import SUPPORTED_GROUPS
 from tlsocket.crypto.signatures import DEFAULT_SIGNATURE_SCHEMES, LocalSigner
-from tlsocket.crypto.suites import TLS12_SUITES
+from tlsocket.crypto.suites import DEFAULT_TLS12_SUITES, PSK_SUITES, TLS12_SUITES
 from tlsocket.errors import ApplicationRefusal, CertificateReason, CertificateRejected
+from tlsocket.handshake.session_caches import ServerSessionCache
 from tlsocket.handshake.tickets import TicketKeys
 from tlsocket.key_schedule.external_psk import PreSharedKey, import_psk
 from tlsocket.pki.keys import load_private_key
 from tlsocket.registry.alerts import AlertDescription
 from tlsocket.registry.versions import ProtocolVersion
 
-__all__ = ["Unimplemented", "config_for", "der_chain", "imported_keys", "verdict"]
+__all__ = ["SESSION_IDS", "Unimplemented", "config_for", "der_chain", "imported_keys", "verdict"]
 
 
 class Unimplemented(Exception):
@@ -102,6 +103,16 @@ class _Known:
 
     def __call__(self, identity: bytes) -> PreSharedKey | None:
         return next((key for key in self.keys if key.identity == identity), None)
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """The pre-shared key of a client of TLS 1.2, for `ClientConfig.choose_psk`: its identity is the hint too."""
+
+    key: PreSharedKey
+
+    def __call__(self, server_name: str | None, hint: bytes) -> PreSharedKey | None:
+        return self.key if hint == self.key.identity else None
 
 
 def verdict(settings: Settings, certificates: Sequence[bytes]) -> VerifiedPath:
@@ -191,6 +202,7 @@ def config_for(
 
 # One for all connections of a test, as one context of BoringSSL's has them.
 _TICKET_KEYS = TicketKeys()
+SESSION_IDS = ServerSessionCache()
 
 
 def _config_for(settings: Settings, key_log: Callable[[str], None] | None) -> ClientConfig | ServerConfig:
@@ -221,8 +233,15 @@ def _config_for(settings: Settings, key_log: Callable[[str], None] | None) -> Cl
         if not common["tls12_cipher_suites"]:
             raise Unimplemented(f"cipher list {settings.cipher}")
     keys = tuple(key for files in settings.credentials for key in imported_keys(files))
+    plain = PreSharedKey(settings.psk_identity.encode(), settings.psk.encode()) if settings.psk else None
+    if plain is not None and not settings.cipher:
+        common["tls12_cipher_suites"] = (*DEFAULT_TLS12_SUITES, *PSK_SUITES)
     if settings.server:
-        return ServerConfig(**common, **_of_server(settings), find_psk=_Known(keys) if keys else None)
+        known = keys if plain is None else (*keys, plain)
+        hint = settings.psk_identity.encode()
+        return ServerConfig(
+            **common, **_of_server(settings), find_psk=_Known(known) if known else None, psk_identity_hint=hint
+        )
     shares = settings.key_shares
     return ClientConfig(
         **common,
@@ -232,6 +251,8 @@ def _config_for(settings: Settings, key_log: Callable[[str], None] | None) -> Cl
         alpn_protocols=_protocols(settings.advertise_alpn),
         key_share_groups=None if shares is None else _groups(shares),
         offer_psks=_Offered(keys) if keys else None,
+        choose_psk=None if plain is None else _Chosen(plain),
+        tls12_tickets=not settings.no_ticket,
     )
 
 
@@ -249,6 +270,8 @@ def _of_server(settings: Settings) -> dict[str, Any]:
     return {
         "ticket_store": None if settings.no_ticket else _TICKET_KEYS,
         "send_tickets": 0 if settings.no_ticket else 2,
+        "tls12_tickets": not settings.no_ticket,
+        "session_ids": SESSION_IDS,
         "client_authentication": authentication,
         "alpn_protocols": protocols,
         "prefer_server_order": settings.server_preference or bool(settings.cipher),

@@ -128,8 +128,13 @@ class Settings:
     expect_selected_credential: int | None = None
     expect_no_session: bool = False
     expect_session_miss: bool = False
-    # Sessions
+    expect_ticket_renewal: bool = False
+    expect_session_id: bool = False
+    expect_no_session_id: bool = False
+    # Sessions and keys
     no_ticket: bool = False
+    psk: str = ""
+    psk_identity: str = ""
 
 
 _RENAMED = {"async": "use_async"}

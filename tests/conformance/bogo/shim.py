@@ -10,7 +10,13 @@ import sys
 import time
 from collections.abc import Sequence
 
-from tests.conformance.bogo.checks import Mismatch, check_end, check_handshake, check_resumption
+from tests.conformance.bogo.checks import (
+    Mismatch,
+    check_end,
+    check_handshake,
+    check_resumption,
+    check_session_tls12,
+)
 from tests.conformance.bogo.configs import Unimplemented, config_for
 from tests.conformance.bogo.drivers import Driver, SocketDriver, StepwiseDriver, TransportFailure, connect
 from tests.conformance.bogo.flags import UNIMPLEMENTED, Settings, UnknownFlag, parse
@@ -53,14 +59,16 @@ def play(settings: Settings, previous: Connection | None) -> tuple[int, Connecti
     config = config_for(settings, key_log, None if previous is None else previous.config)
     seen: list[events.Event] = []
     conn = Connection(config, server_name=settings.host_name or None, on_event=seen.append)
-    if previous is not None and previous.tickets and not settings.server:
-        conn.use_session(previous.tickets[-1])
+    offered = None if previous is None or not previous.tickets or settings.server else previous.tickets[-1]
+    if offered is not None:
+        conn.use_session(offered)
     sock = connect(settings)
     driver: Driver = (StepwiseDriver if settings.use_async else SocketDriver)(conn, sock, settings)
     try:
         status = _exchange(driver, settings, seen, secrets)
         if not status and conn.negotiated is not None:
             check_resumption(conn.negotiated.resumed, settings, is_first=previous is None)
+            check_session_tls12(conn, settings, offered, is_first=previous is None)
         return status, conn
     except Mismatch as error:
         print(f"Mismatch: {error}", file=sys.stderr)

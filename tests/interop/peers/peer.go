@@ -34,7 +34,7 @@ func report(conn *tls.Conn) {
 	line, err := json.Marshal(map[string]any{
 		"version": int(state.Version), "cipher": tls.CipherSuiteName(state.CipherSuite),
 		"group": int(state.CurveID), "alpn": state.NegotiatedProtocol, "peer": peer,
-		"retried": state.HelloRetryRequest,
+		"retried": state.HelloRetryRequest, "resumed": state.DidResume,
 	})
 	check(err)
 	fmt.Println(string(line))
@@ -49,10 +49,18 @@ func main() {
 	groups := flag.String("groups", "", "code points, comma-separated")
 	alpn := flag.String("alpn", "", "")
 	count := flag.Int("count", 1000000, "")
+	tls12 := flag.Bool("tls12", false, "TLS 1.2 only")
+	connections := flag.Int("connections", 1, "of a client, each resuming what it can")
 	role := os.Args[1]
 	check(flag.CommandLine.Parse(os.Args[2:]))
 
 	config := &tls.Config{MinVersion: tls.VersionTLS13, ServerName: "localhost", SessionTicketsDisabled: false}
+	if *tls12 {
+		config.MinVersion, config.MaxVersion = tls.VersionTLS12, tls.VersionTLS12
+	}
+	if *connections > 1 {
+		config.ClientSessionCache = tls.NewLRUClientSessionCache(4)
+	}
 	if *cert != "" {
 		pair, err := tls.LoadX509KeyPair(*cert, *key)
 		check(err)
@@ -80,9 +88,15 @@ func main() {
 		serve(*address, config)
 		return
 	}
-	conn, err := tls.Dial("tcp", *address, config)
+	for range *connections {
+		connect(*address, config, *count)
+	}
+}
+
+func connect(address string, config *tls.Config, count int) {
+	conn, err := tls.Dial("tcp", address, config)
 	check(err)
-	pattern := bytes.Repeat([]byte("tlsocket"), *count/8)
+	pattern := bytes.Repeat([]byte("tlsocket"), count/8)
 	go func() {
 		_, err := conn.Write(pattern)
 		check(err)

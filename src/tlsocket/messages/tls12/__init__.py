@@ -18,6 +18,7 @@ from tlsocket.messages.tls12.certificate_request import Tls12CertificateRequest
 from tlsocket.messages.tls12.client_key_exchange import ClientKeyExchange
 from tlsocket.messages.tls12.hello_request import HelloRequest
 from tlsocket.messages.tls12.new_session_ticket import Tls12NewSessionTicket
+from tlsocket.messages.tls12.psk_key_exchange import PskClientKeyExchange, PskServerKeyExchange
 from tlsocket.messages.tls12.server_hello import Tls12ServerHello
 from tlsocket.messages.tls12.server_hello_done import ServerHelloDone
 from tlsocket.messages.tls12.server_key_exchange import ServerKeyExchange
@@ -26,8 +27,11 @@ from tlsocket.wire import Reader
 
 __all__ = [
     "PARSERS",
+    "PSK_PARSERS",
     "ClientKeyExchange",
     "HelloRequest",
+    "PskClientKeyExchange",
+    "PskServerKeyExchange",
     "ServerHelloDone",
     "ServerKeyExchange",
     "Tls12Certificate",
@@ -45,10 +49,12 @@ Tls12Message: TypeAlias = (
     | Tls12NewSessionTicket
     | Tls12Certificate
     | ServerKeyExchange
+    | PskServerKeyExchange
     | Tls12CertificateRequest
     | ServerHelloDone
     | CertificateVerify
     | ClientKeyExchange
+    | PskClientKeyExchange
     | Finished
 )
 
@@ -65,6 +71,13 @@ PARSERS: Mapping[int, Callable[[Reader], Tls12Message]] = {
     HandshakeType.CLIENT_KEY_EXCHANGE: ClientKeyExchange.parse,
     HandshakeType.FINISHED: Finished.parse,
 }
+
+PSK_PARSERS: Mapping[int, Callable[[Reader], Tls12Message]] = {
+    **PARSERS,
+    HandshakeType.SERVER_KEY_EXCHANGE: PskServerKeyExchange.parse,
+    HandshakeType.CLIENT_KEY_EXCHANGE: PskClientKeyExchange.parse,
+}
+"""With a cipher suite of ECDHE_PSK, which writes the key exchange otherwise (RFC 5489 section 2)."""
 
 
 def parse(message: bytes) -> Tls12Message:
