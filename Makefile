@@ -16,7 +16,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Warnings of Cython and of the C compiler are errors in this tree; a user's own build is not that strict.
 export TLSOCKET_STRICT_BUILD := 1
 
-SOURCES := $(wildcard _ext/*) setup.py
+SOURCES := $(wildcard _ext/* _ext/tlsocket/*) setup.py
 BASE := $(VENV)/.base
 BUILT := $(VENV)/.built
 TOOLS := $(VENV)/.tools

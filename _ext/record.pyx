@@ -17,7 +17,8 @@ This file holds the imports and includes the topics; `tlsocket/_record.pxd` is t
     protection_tls12.pxi  TLS 1.2 AEAD protection
     pump.pxi         system calls and waiting
     writer.pxi       fragmenting, sealing and sending, the control queue
-    reader.pxi       receiving, de-framing, opening, handshake reassembly
+    opening.pxi      de-framing, opening, handshake reassembly
+    reader.pxi       receiving: with a descriptor and without
 """
 
 from cpython.buffer cimport (
@@ -48,4 +49,5 @@ include "protection.pxi"
 include "protection_tls12.pxi"
 include "pump.pxi"
 include "writer.pxi"
+include "opening.pxi"
 include "reader.pxi"

@@ -104,18 +104,14 @@ cdef class RecordWriter:
     cdef int drop(self) except -1
 
 
-# reader.pxi, pump.pxi
-cdef class RecordReader:
-    cdef RecordWriter writer
-    cdef SideLock side
+# opening.pxi: the half of a reader that opens what is held.
+cdef class _RecordOpener:
     cdef Protection protection
     cdef Chunk raw                           # bytes from the transport: at most a partial record between calls
     cdef Chunk plain                         # the undelivered rest of one opened record
     cdef bytearray handshake                 # bytes of handshake messages not yet delivered
     cdef int end                             # 0, CLOSED, TRUNCATED or FAILED
     cdef bint end_behind_data
-    cdef bint eof_fed
-    cdef bint gone                           # discarded while another thread was inside a call
     cdef object failure
     cdef int empty_records
     cdef readonly int change_cipher_specs
@@ -130,7 +126,6 @@ cdef class RecordReader:
     cdef public Py_ssize_t max_record        # bytes of one protected record behind its header
     cdef public int max_empty_records
     cdef public int max_change_cipher_specs
-    cdef readonly int last_errno
 
     cdef Py_ssize_t record_length(self, const unsigned char* header) except -1
     cdef Py_ssize_t wanted(self, Py_ssize_t size) except -1
@@ -154,32 +149,42 @@ cdef class RecordReader:
         self, int content_type, const unsigned char* content, Py_ssize_t length, object owner
     ) except -100
     cdef int fail(self, object error, object owner) except -1
+    cdef int report_end(self) except -100
     cdef int open_held(
         self, unsigned char* destination, Py_ssize_t size, Py_ssize_t capacity, Py_ssize_t* produced,
         bint greedy, object owner
     ) except -100
-    cdef int append(self, object data) except -1
-    cdef bint wants_more(self, Py_ssize_t outcome, object source, Py_ssize_t size, object owner) except -1
-    cdef bint take_from(self, object source, Py_ssize_t size, object owner) except -1
-    cdef int outcome_at_eof(self, int outcome) noexcept
-    cdef Py_ssize_t bytes_for(self, Py_ssize_t size, PyObject** result) except -1
-    cdef Py_ssize_t read_held(
-        self, unsigned char* destination, Py_ssize_t size, Py_ssize_t capacity, object owner
-    ) except -100
+    cdef bint openable(self) noexcept
     cdef Py_ssize_t take_plain(self, unsigned char* destination, Py_ssize_t size) noexcept
-    cdef int report_end(self) except -100
+
+
+# reader.pxi, pump.pxi
+cdef class RecordReader(_RecordOpener):
+    cdef RecordWriter writer
+    cdef SideLock side
+    cdef bint eof_fed
+    cdef bint gone                           # discarded while another thread was inside a call
+    cdef readonly int last_errno
+
     cdef int fill(self, object sock, Py_ssize_t size, double timeout, double deadline) except -100
     cdef int guarded_fill(
         self, object sock, Py_ssize_t size, double timeout, double deadline, object owner
     ) except -100
-    cdef bint openable(self) noexcept
     cdef Py_ssize_t receive(
         self, object sock, unsigned char* destination, Py_ssize_t size, PyObject** result,
         double timeout, double deadline, object owner
     ) except -100
     cdef int leave(self, object sock) except -1
-    cdef int release(self) except -1
-    cdef int drop(self) except -1
+    cdef int append(self, object data) except -1
+    cdef int outcome_at_eof(self, int outcome) noexcept
+    cdef bint take_from(self, object source, Py_ssize_t size, object owner) except -1
+    cdef Py_ssize_t read_held(
+        self, unsigned char* destination, Py_ssize_t size, Py_ssize_t capacity, object owner
+    ) except -100
+    cdef Py_ssize_t bytes_for(self, Py_ssize_t size, PyObject** result) except -1
+    cdef bint wants_more(self, Py_ssize_t outcome, object source, Py_ssize_t size, object owner) except -1
     cdef tuple open_between(
         self, unsigned char* source, Py_ssize_t length, unsigned char* target, Py_ssize_t size, object owner
     )
+    cdef int release(self) except -1
+    cdef int drop(self) except -1

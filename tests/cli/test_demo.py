@@ -56,6 +56,23 @@ def test_mutual_authentication_asks_the_client(capsys: pytest.CaptureFixture[str
     assert any(step == 7 and "validates the client" in text for step, _, text in lines)
 
 
+@pytest.mark.parametrize("options", [[], ["--mutual"]], ids=["server", "mutual"])
+def test_a_second_connection_resumes(options: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """In the words of both connections: who was not shown a certificate tells of none."""
+    assert run(["demo", "--no-speed", *options]) == 0
+    first, _, second = capsys.readouterr().out.partition("The same client connects once more")
+    for side in ("client", "server"):
+        texts = [text for _, teller, text in told(first) if teller == side]
+        assert any("session ticket" in text for text in texts)
+        assert any("certificate of" in text for text in texts)
+        assert not any("earlier session" in text for text in texts)
+        texts = [text for _, teller, text in told(second) if teller == side]
+        assert any("offers to resume an earlier session" in text for text in texts)
+        assert any("and the earlier session: neither certificates nor signatures" in text for text in texts)
+        assert not any("certificate of" in text or "signs" in text or "validates" in text for text in texts)
+    assert "The session was resumed" in second
+
+
 @pytest.mark.parametrize("fail", sorted(EXPECTED))
 def test_each_refusal_is_told_by_both_sides_and_exits_0(fail: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["demo", "--no-speed", "--fail", fail]) == 0

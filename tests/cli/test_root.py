@@ -35,12 +35,6 @@ def test_unknown_option_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> 
     assert "no-such-option" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("option", ["--resume"])
-def test_options_of_later_work_are_absent(option: str) -> None:
-    known = {name for parameter in tlsocket.commands["connect"].params for name in parameter.opts}
-    assert option not in known
-
-
 @pytest.mark.parametrize("command", sorted(tlsocket.commands))
 def test_help_ends_with_two_examples(command: str) -> None:
     done = subprocess.run([*COMMAND, command, "--help"], capture_output=True, text=True, timeout=30, check=True)

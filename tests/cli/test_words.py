@@ -63,8 +63,37 @@ def test_the_application_protocol_is_told_without_control_characters() -> None:
     assert text.endswith("application protocol h2")
 
 
-def test_tickets_are_no_step() -> None:
-    assert tell(Role.CLIENT, events.TicketReceived(7200)) == []
+def test_tickets_are_told_where_they_come() -> None:
+    assert tell(Role.CLIENT, events.TicketReceived(7200))[0][:2] == (8, "client")
+    assert "sends 2 session tickets, good for 60 seconds" in tell(Role.SERVER, events.TicketsSent(2, 60))[0][2]
+    assert "sends a session ticket, " in tell(Role.SERVER, events.TicketsSent(1, 60))[0][2]
+
+
+def test_changes_of_keys_are_no_step() -> None:
+    assert tell(Role.CLIENT, events.KeysUpdated(True)) == []
+
+
+@pytest.mark.parametrize("resumed", [set(), {Role.CLIENT}], ids=["by nobody", "by one"])
+def test_a_demonstration_that_does_not_resume_says_so_and_exits_1(
+    resumed: set[Role], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def play(stage: demo.Stage, narrator: Narrator) -> demo.Outcome:
+        narrator.resumed |= resumed
+        return demo.Outcome(received={Role.SERVER: demo.GREETING, Role.CLIENT: demo.GREETING})
+
+    monkeypatch.setattr(demo, "play", play)
+    assert root.run(["demo", "--no-speed"]) == 1
+    assert "The session was not resumed" in capsys.readouterr().out
+
+
+def test_a_second_connection_that_fails_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    outcomes = [demo.Outcome(received={Role.SERVER: demo.GREETING, Role.CLIENT: demo.GREETING})]
+    outcomes.append(demo.Outcome({Role.SERVER: OSError("no luck")}))
+    monkeypatch.setattr(demo, "play", lambda stage, narrator: outcomes.pop(0))
+    assert root.run(["demo", "--no-speed"]) == 1
+    assert "The server failed: no luck" in capsys.readouterr().out
 
 
 def test_a_client_without_a_name_says_so() -> None:

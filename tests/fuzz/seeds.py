@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.fuzz.targets import _BLOCKS, client_configs, server_configs
+from tests.fuzz.targets import _BLOCKS, AnySeal, client_configs, server_configs, ticket_configs
 from tests.handshake.support import NAME, Link, credential, split_messages
 from tlsocket import messages
 from tlsocket.config import ClientAuthentication, ClientConfig, ServerConfig
 from tlsocket.connection import Connection
+from tlsocket.handshake.tickets import TicketKeys
 from tlsocket.registry import ContentType
 from tlsocket.wire import Writer
 
@@ -84,8 +85,24 @@ def main() -> None:
         write("post_handshake", f"{name}-to-server", b"\1" + seen[name])
     for kind in ("ecdsa-p256", "rsa-2048", "ed25519"):
         write("certificate", kind, credential(kind, NAME).certificate_chain[0])
+    for index, server in enumerate(ticket_configs(AnySeal)):
+        # Binding and clock of the state are made right (4 and 8): other certificates, other times.
+        write_sessions(f"authentication-{server.client_authentication.value}", index + 12, index)
     write("records", "mixed", b"\x05ping\x17\x06\x18\0\0\1\0\x16\x03\1\0\x15\x03\0\0\x17")
     write("records", "padded", b"\x09data\x17\0\0\0\0\x01\0")
+
+
+def write_sessions(name: str, flags: int, index: int) -> None:
+    """A session of a server that asks for a certificate in the `index`th manner, on either end, and its ticket."""
+    link = Link(client_configs()[index != 0], ticket_configs(TicketKeys)[index]).connect()
+    kept = link.client.tickets[-1]
+    write("session", name, kept.to_bytes())
+    write("ticket", name, kept.ticket)
+    store = ticket_configs(TicketKeys)[index].ticket_store
+    state = None if store is None else store.redeem(kept.ticket)
+    if state is None:
+        raise AssertionError("a ticket that its own keys do not open")
+    write("ticket_lenient", name, bytes([flags]) + state)
 
 
 def _record(part: bytes) -> bytes:

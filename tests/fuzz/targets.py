@@ -6,6 +6,7 @@ whose name ends in `_lenient` accept any signature, Finished and binder (`tests.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
@@ -14,10 +15,11 @@ from tests.fuzz.lenient import lenient
 from tests.handshake.support import NAME, Link, credential, server_config
 from tests.properties.wire import BLAMES_THE_PEER
 from tests.record.support import RecordingOwner, inner_record, protection
-from tlsocket import messages
+from tlsocket import clock, messages
 from tlsocket.config import ClientAuthentication, ClientConfig, Role, ServerConfig
 from tlsocket.connection import Connection
 from tlsocket.crypto import certificates
+from tlsocket.dropin.session import SSLSession
 from tlsocket.errors import TLSError, alert_for
 from tlsocket.extensions import (
     CertificateEntryExtensions,
@@ -29,7 +31,9 @@ from tlsocket.extensions import (
     NewSessionTicketExtensions,
     ServerHelloExtensions,
 )
+from tlsocket.handshake.sessions import Session, SessionOrigin, SessionState, client_binding, server_binding
 from tlsocket.handshake.states import ClientState, ServerState
+from tlsocket.handshake.tickets import TicketKeys
 from tlsocket.handshake.transitions import TRANSITIONS
 from tlsocket.record import RecordReader, RecordWriter
 from tlsocket.registry import AlertDescription, ContentType
@@ -312,6 +316,140 @@ def post_handshake(data: bytes) -> None:
         demand(receiver.error is not None, "an error that is not kept")
 
 
+# Tickets and sessions: bytes that we made once, kept by somebody else, and that come back as anything
+
+
+class AnySeal(TicketKeys):
+    """Takes what it is given for the plaintext of a ticket, as if the seal had been right."""
+
+    __slots__ = ()
+
+    def redeem(self, ticket: bytes) -> bytes | None:
+        """The very same."""
+        return ticket
+
+
+TICKET_KEY = bytes(range(7, 39))
+BINDING = slice(27, 59)
+"""Where a `SessionState` has its binding."""
+LATEST = 1 << 48
+"""Milliseconds: no clock goes beyond."""
+
+
+@contextlib.contextmanager
+def time_at(now: float) -> Iterator[None]:
+    """Inside, the clock stands still there."""
+    genuine = clock.now
+    clock.now = lambda: now
+    try:
+        yield
+    finally:
+        clock.now = genuine
+
+
+@cache
+def ticket_configs(kind: type[TicketKeys]) -> tuple[ServerConfig, ...]:
+    """A server of each manner of client authentication that takes tickets. Its clients are `client_configs`."""
+    store = kind()
+    store.set_keys([TICKET_KEY])
+    common: dict[str, Any] = {"groups": (G.X25519,), "alpn_protocols": (b"h2",), "send_tickets": 2}
+    return tuple(
+        server_config(**common, ticket_store=store, client_authentication=manner) for manner in ClientAuthentication
+    )
+
+
+def offering(ticket: bytes) -> Connection:
+    """A client that offers this ticket, and has a secret that goes with no ticket."""
+    config = client_configs()[0]
+    origin = SessionOrigin(
+        version=0x0304,
+        cipher_suite=0x1301,
+        server_name=NAME,
+        alpn=b"h2",
+        signature_scheme=0x0403,
+        peer_certificates=(),
+        verified_path=(),
+        authenticated_at=clock.now(),
+        binding=client_binding(config),
+        secret=bytes(32),
+    )
+    session = Session(
+        origin, ticket=ticket, lifetime=7200, ticket_age_add=0, ticket_nonce=b"", received_at=clock.now()
+    )
+    return Connection(config, server_name=NAME, session=session)
+
+
+def full_handshake(link: Link) -> None:
+    """Both ends complete a handshake that resumes nothing."""
+    link.connect()
+    for conn in (link.client, link.server):
+        demand(conn.negotiated is not None and not conn.negotiated.resumed, "resumed what nobody issued")
+
+
+def ticket(data: bytes) -> None:
+    """A ticket as a server gets it back: what we did not seal, or not for this, is passed over in silence."""
+    if data:
+        link = Link(server=ticket_configs(TicketKeys)[0])
+        link.client = offering(data)
+        full_handshake(link)
+
+
+def ticket_lenient(data: bytes) -> None:
+    """The plaintext of a ticket, its seal and its binder taken for right: resumed only where every binding holds.
+
+    The first byte says which server, whether the target puts the right binding into the state, and whether the clock
+    says that it was issued a second ago.
+    """
+    if len(data) < 2:
+        return
+    configs = ticket_configs(AnySeal)
+    config, state = configs[data[0] % len(configs)], bytearray(data[1:])
+    if data[0] & 4 and len(state) > BINDING.stop:
+        state[BINDING] = server_binding(config, config.credentials[0])
+    decoded = SessionState.decode(bytes(state))
+    issued = clock.now()
+    if data[0] & 8 and decoded is not None and decoded.issued_at < LATEST:
+        issued = decoded.issued_at / 1000
+    with time_at(issued + 1), lenient():
+        client, server = offering(bytes(state)), Connection(config)
+        client.start()
+        # One record: a ticket of the fuzzer's is shorter than that.
+        taken = _feed(server, client.data_to_send()[5:] + bytes((T.FINISHED, 0, 0, 32)) + bytes(32))
+    negotiated = server.negotiated
+    if negotiated is None or not negotiated.resumed:
+        return
+    if decoded is None:
+        raise Broken("resumed a state that cannot be read")
+    demand(taken == [T.CLIENT_HELLO, T.FINISHED], f"resumed by {taken}")
+    demand((decoded.version, decoded.server_name, decoded.alpn) == (0x0304, NAME, b"h2"), "not bound to what it says")
+    demand(decoded.binding == server_binding(config, config.credentials[0]), "not bound to the policy")
+    demand(-60 <= issued + 1 - decoded.issued_at / 1000 < decoded.lifetime, "too old, or not issued yet")
+    demand(server.peer_certificates == decoded.peer_certificates, "another client")
+
+
+def session(data: bytes) -> None:
+    """`SSLSession.from_bytes`: ValueError, or a session that is written as it was read and that breaks no handshake.
+
+    The target makes its binding right, and the clock says that its ticket came a second ago.
+    """
+    try:
+        kept = SSLSession.from_bytes(data)
+    except ValueError:
+        return
+    inner = kept._session
+    if inner is None:
+        raise Broken("a session without a ticket")
+    again = kept.to_bytes()
+    demand(SSLSession.from_bytes(again).to_bytes() == again, "reads back different")
+    demand(0 <= kept.timeout <= 7 * 86400, "a lifetime of more than seven days")
+    config = client_configs()[0]
+    inner.origin.binding = client_binding(config)
+    with time_at(inner.received_at + 1):
+        link = Link(config, ticket_configs(TicketKeys)[0])
+        link.client.use_session(inner)
+        full_handshake(link)
+
+
 TARGETS: dict[str, Target] = {
     target.__name__: target
     for target in (
@@ -326,6 +464,9 @@ TARGETS: dict[str, Target] = {
         client_flight,
         client_flight_lenient,
         post_handshake,
+        ticket,
+        ticket_lenient,
+        session,
     )
 }
 """Name to target; the corpus of each is the folder of its name in `corpus/`."""

@@ -8,15 +8,18 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.fuzz.lenient import lenient
 from tests.fuzz.targets import BROKEN, TARGETS, client_configs, server_configs, split
 from tests.handshake.support import Link
+from tlsocket.connection import Connection
 from tlsocket.crypto import signatures
 from tlsocket.errors import PeerMisbehaved
 from tlsocket.handshake import authentication
+from tlsocket.handshake.tickets import TicketKeys
 
 HERE = Path(__file__).resolve().parent
 SECONDS = 20
@@ -79,8 +82,6 @@ def test_damaged_corpus(name: str) -> None:
 @pytest.mark.parametrize("name", ["server_flight", "client_flight"])
 def test_lenient_mode_gets_to_the_end(name: str) -> None:
     """Otherwise the lenient targets would be no deeper than the strict ones."""
-    from tlsocket.connection import Connection
-
     connected = 0
     for data in entries(f"{name}_lenient"):
         config = client_configs()[data[0] % 2] if name == "server_flight" else server_configs()[data[0] % 3]
@@ -94,6 +95,33 @@ def test_lenient_mode_gets_to_the_end(name: str) -> None:
             except PeerMisbehaved:
                 pass  # a cookie or share of another connection
     assert connected
+
+
+def test_corpora_of_sessions_and_tickets_get_deep(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each ticket is resumed once its seal is taken for right, and each session is offered."""
+    made: list[Connection] = []
+    create = Connection.__init__
+
+    def keep(self: Connection, *arguments: Any, **options: Any) -> None:
+        create(self, *arguments, **options)
+        made.append(self)
+
+    monkeypatch.setattr(Connection, "__init__", keep)
+    for data in entries("ticket_lenient"):
+        TARGETS["ticket_lenient"](data)
+        assert made[-1].negotiated is not None
+        assert made[-1].negotiated.resumed
+    redeemed = TicketKeys.redeem
+    asked: list[bytes] = []
+
+    def redeem(self: TicketKeys, ticket: bytes) -> bytes | None:
+        asked.append(ticket)
+        return redeemed(self, ticket)
+
+    monkeypatch.setattr(TicketKeys, "redeem", redeem)
+    for data in entries("session"):
+        TARGETS["session"](data)
+    assert len(asked) == len(entries("session"))
 
 
 def test_lenient_mode_ends() -> None:

@@ -586,6 +586,40 @@ def test_damaged_states_are_refused_or_harmless(mutual: Pair) -> None:
     assert decoded.count(None) > len(states[0])
 
 
+@pytest.mark.parametrize("start", [19, 27], ids=["received_at", "authenticated_at"])
+@pytest.mark.parametrize("milliseconds", [1 << 48, (1 << 64) - 1])
+def test_a_session_of_no_time_is_refused(pair: Pair, start: int, milliseconds: int) -> None:
+    """Such a time was read, and could not be written again (OverflowError). Found by fuzzing."""
+    data = bytearray(pair.session().to_bytes())
+    data[start : start + 8] = milliseconds.to_bytes(8, "big")
+    with pytest.raises(InvalidMessage):
+        Session.from_bytes(bytes(data))
+
+
+def test_a_session_is_written_as_it_was_read(pair: Pair) -> None:
+    """To the millisecond, whatever the time: seconds are floats, which lie a little beside it."""
+    data = bytearray(pair.session().to_bytes())
+    for milliseconds in (0, 1001, *range(1_790_000_000_000, 1_790_000_001_000, 7), (1 << 48) - 1):
+        data[19:27] = data[27:35] = milliseconds.to_bytes(8, "big")
+        assert Session.from_bytes(bytes(data)).to_bytes() == data
+
+
+def test_a_ticket_of_a_client_authenticated_later_is_not_resumed(pair: Pair) -> None:
+    """Its state would be none of ours, and its time one that no later ticket could carry. Found by fuzzing."""
+
+    class Late(TicketKeys):
+        def redeem(self, ticket: bytes) -> bytes | None:
+            state = SessionState.decode(super().redeem(ticket) or b"")
+            assert state is not None
+            return state._replace(authenticated_at=(1 << 64) - 1).encode()
+
+    session = pair.session()
+    late = Late()
+    late._keys = pair.server["ticket_store"]._keys
+    pair.server["ticket_store"] = late
+    assert not resumed(pair.link(session))
+
+
 def test_secrets_are_not_shown(pair: Pair) -> None:
     session = pair.session()
     state = SessionState(772, 4865, 0, 0, 0, 0, bytes(32), b"sesame", NAME, None, (), ())

@@ -11,7 +11,9 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 import click
 
@@ -23,6 +25,7 @@ from tlsocket.cli.common import StoreAccess, check_credential_options, entry_opt
 from tlsocket.cli.narration import explain
 from tlsocket.cli.output import DONE, CommandError, RefusedError, common, console, examples
 from tlsocket.cli.peers import trust_root, verify_with
+from tlsocket.cli.resumption import no_session, part, resumption, session_of
 from tlsocket.cli.starttls import PORTS, PROTOCOLS, upgrade
 from tlsocket.cli.transcript import Transcript
 from tlsocket.pki.certificates import printable
@@ -85,6 +88,7 @@ def client_context(
 @click.option("--starttls", type=click.Choice(list(PROTOCOLS)), help="Ask for TLS in this protocol's own words first.")
 @click.option("--trace", is_flag=True, help="Show each message of the handshake, decoded, with its time.")
 @click.option("--keylog", metavar="FILE", help="Append the connection's secrets (RFC 9850): whoever has them reads it.")
+@click.option("--resume", is_flag=True, help="Connect again with the session of the first connection.")
 @common
 def connect(
     target: Address,
@@ -97,54 +101,99 @@ def connect(
     starttls: str | None,
     trace: bool,
     keylog: str | None,
+    resume: bool,
     entry: str | None,
     stores: StoreAccess,
 ) -> int:
     """Connect to HOST, say what was negotiated, show the chain and the verdict, then pipe.
 
-    Standard input is sent, and what comes is written to standard output. A bad verdict exits 1.
+    Standard input is sent, and what comes is written to standard output. A bad verdict exits 1. With --resume that is
+    on the second of two connections; the first one ends as soon as it has a session, and what the server says there is
+    not shown. Whether the session was resumed is said in words, and does not change the exit status.
     """
     check_credential_options(cert, key, entry)
     context = client_context(
         cafile, insecure, alpn, cert, key, keylog, None if entry is None else stores.find(entry)[1], stores
     )
     address = target[0], target[1] or (PORTS[starttls] if starttls else 443)
-    seen = Observer(Transcript(report).on_event if trace else None)
+    to = Destination(address, servername or address[0], starttls, insecure, trace)
+    with connected(context, to) as (secure, seen):
+        report_connection(secure, seen, to)
+        if not resume:
+            return pipe(secure, to.peer)
+        session, heard = session_of(secure)
+        if session is None:
+            report(no_session(secure))
+            write(heard)
+            return pipe(secure, to.peer)
+        part(secure)
+    with connected(context, to, session) as (secure, second):
+        report_connection(secure, second, to, "again ")
+        report(resumption(secure, second.tickets_offered, seen.seconds, second.seconds))
+        return pipe(secure, to.peer)
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where to connect to, and what is said on the way there."""
+
+    address: Address
+    name: str
+    """What the server's certificate has to be valid for."""
+    starttls: str | None
+    insecure: bool
+    trace: bool
+
+    @property
+    def peer(self) -> str:
+        """For messages."""
+        return format_address(self.address)
+
+
+@contextmanager
+def connected(
+    context: ssl.SSLContext, to: Destination, session: ssl.SSLSession | None = None
+) -> Iterator[tuple[ssl.SSLSocket, Observer]]:
+    """A connection after its handshake, and what was seen of that. The errors are those of the command."""
+    seen = Observer(Transcript(report).on_event if to.trace else None)
     context.on_event = seen.on_event
-    name = servername or address[0]
-    peer = format_address(address)
     try:
-        plain = socket.create_connection(address, timeout=CONNECT_SECONDS)
+        plain = socket.create_connection(to.address, timeout=CONNECT_SECONDS)
     except OSError as error:
-        raise CommandError(f"{peer}: {error.strerror or error}; is a server listening there?") from error
-    if starttls is not None:
+        raise CommandError(f"{to.peer}: {error.strerror or error}; is a server listening there?") from error
+    if to.starttls is not None:
         try:
-            upgrade(plain, starttls, name)
+            upgrade(plain, to.starttls, to.name)
         except BaseException:
             plain.close()
             raise
     # An end without close_notify must not look like a good one: what came may be cut short.
     wrapped = context.wrap_socket(
-        plain, server_hostname=name, do_handshake_on_connect=False, suppress_ragged_eofs=False
+        plain, server_hostname=to.name, do_handshake_on_connect=False, suppress_ragged_eofs=False, session=session
     )
     with wrapped as secure:
+        start = time.monotonic()
         try:
             secure.do_handshake()
         except ssl.SSLCertVerificationError as error:
             show_chain(seen.chain)
             report(f"verdict: refused: {seen.refusal}")
-            raise RefusedError(f"{peer}: the certificate was refused: {error.verify_message}") from error
+            raise RefusedError(f"{to.peer}: the certificate was refused: {error.verify_message}") from error
         except ssl.SSLError as error:
-            raise RefusedError(f"{peer}: {error.args[-1]}") from error
+            raise RefusedError(f"{to.peer}: {error.args[-1]}") from error
         except OSError as error:
-            raise CommandError(f"{peer}: {error}") from error
-        if seen.negotiated is not None:
-            show_session(seen.negotiated, peer)
+            raise CommandError(f"{to.peer}: {error}") from error
+        seen.seconds = time.monotonic() - start
+        yield secure, seen
+
+
+def report_connection(secure: ssl.SSLSocket, seen: Observer, to: Destination, again: str = "") -> None:
+    """What was negotiated, the chain, the verdict. A resumed session has no chain: the first connection showed it."""
+    if seen.negotiated is not None:
+        show_session(seen.negotiated, to.peer, again)
+    if not secure.session_reused:
         show_chain(seen.chain)
-        report(verdict(secure, name, insecure))
-        # A readable socket may hold no data, but a session ticket: reading must come back to look at the clock.
-        secure.settimeout(TICK_SECONDS)
-        return pipe(secure, peer)
+    report(verdict(secure, to.name, to.insecure))
 
 
 class Observer:
@@ -155,6 +204,9 @@ class Observer:
         self.chain: tuple[bytes, ...] = ()
         self.negotiated: events.Negotiated | None = None
         self.refusal = ""
+        self.tickets_offered = 0
+        self.seconds = 0.0
+        """How long the handshake took."""
 
     def on_event(self, event: events.Event) -> None:
         """`SSLContext.on_event`."""
@@ -164,6 +216,8 @@ class Observer:
             self.chain = event.chain
         elif isinstance(event, events.CertificateRejected):
             self.refusal = explain(event.error)
+        elif isinstance(event, events.ClientHelloSent):
+            self.tickets_offered = event.pre_shared_keys
         elif isinstance(event, events.HandshakeCompleted):
             self.negotiated = event.negotiated
 
@@ -173,16 +227,16 @@ def report(text: str) -> None:
     console(stderr=True).print(text, soft_wrap=True)
 
 
-def show_session(negotiated: events.Negotiated, peer: str) -> None:
+def show_session(negotiated: events.Negotiated, peer: str, again: str) -> None:
     """What was negotiated."""
     exchange = describe(NamedGroup, negotiated.group) if negotiated.group else "none: a session was resumed"
     lines = [
-        f"connected to {peer}",
+        f"connected {again}to {peer}",
         f"  protocol      {describe(ProtocolVersion, negotiated.version)}",
         f"  cipher suite  {negotiated.cipher_suite.name}",
         f"  key exchange  {exchange}",
     ]
-    if negotiated.signature_scheme is not None:
+    if negotiated.signature_scheme is not None and not negotiated.resumed:
         lines.append(f"  signature     {describe(SignatureScheme, negotiated.signature_scheme)}")
     lines.append(
         f"  ALPN          {printable(negotiated.alpn.decode('utf-8', 'replace')) if negotiated.alpn else 'none'}"
@@ -214,6 +268,8 @@ def pipe(secure: ssl.SSLSocket, peer: str) -> int:
     answer is out; but when neither side has said anything for a while after it (or we never had anything to say), we
     say close_notify and take what still comes.
     """
+    # A readable socket may hold no data, but a session ticket: reading must come back to look at the clock.
+    secure.settimeout(TICK_SECONDS)
     sender = Sender(secure)
     sender.start()
     try:

@@ -1,4 +1,4 @@
-"""`tlsocket demo`: an authority and certificates in memory, a server and a client on loopback, nine steps, the speed.
+"""`tlsocket demo`: an authority and certificates in memory, a server and a client, nine steps, resumption, the speed.
 
 What is told comes from the connections' own events (`tlsocket.cli.narration`); what is measured, from two other
 processes (`tlsocket.bench.bulk`). This module sets the stage and nothing more.
@@ -76,6 +76,7 @@ def set_stage(folder: str, mutual: bool, fail: str | None) -> Stage:
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(*issuer.issue(NAME, not_before=start, not_after=end).write(folder, "server"))
     client = ssl.create_default_context(cadata=authority.pem.decode("ascii"))
+    client.client_session_cache = True
     if fail == "untrusted":
         props = [f'an authority "demo authority"; the certificate for "{NAME}" comes from another one']
     elif fail == "expired":
@@ -156,9 +157,10 @@ def connect_once(stage: Stage, listener: socket.socket) -> bytes:
 @click.option("--no-speed", is_flag=True, help="Leave out the transfer of 1 GiB at the end.")
 @common
 def demo(mutual: bool, fail: str | None, no_speed: bool) -> int:
-    """Tell a handshake in nine steps as it happens between a server and a client, then measure the speed.
+    """Tell a handshake in nine steps as it happens between a server and a client, then one that resumes its session.
 
-    With --fail the handshake must be refused: the exit status is 0 when the right side refused for the right reason.
+    At the end the speed is measured. With --fail the handshake must be refused: the exit status is 0 when the right
+    side refused for the right reason.
     """
     out = console()
     with tempfile.TemporaryDirectory(prefix="tlsocket-demo-") as folder:
@@ -166,18 +168,42 @@ def demo(mutual: bool, fail: str | None, no_speed: bool) -> int:
         out.print(f"Made for this run: {stage.props}.\n")
         narrator = Narrator(out)
         outcome = play(stage, narrator)
-    out.print()
-    if fail is not None:
-        return judge_refusal(out, fail, narrator, outcome)
-    if outcome.errors or outcome.received != {Role.SERVER: GREETING, Role.CLIENT: GREETING}:
-        for side, error in outcome.errors.items():
-            out.print(f"The {side.value} failed: {error}")
-        return REFUSED
-    out.print(f'Both sides read "{GREETING.decode()}" as it was sent.')
-    untold(out, narrator)
+        out.print()
+        if fail is not None:
+            return judge_refusal(out, fail, narrator, outcome)
+        if not judge_exchange(out, outcome):
+            return REFUSED
+        untold(out, narrator)
+        if not show_resumption(out, stage):
+            return REFUSED
     if not no_speed:
         show_speed(out)
     return DONE
+
+
+def judge_exchange(out: Console, outcome: Outcome) -> bool:
+    """Say whether each side read what the other one wrote."""
+    if outcome.errors or outcome.received != {Role.SERVER: GREETING, Role.CLIENT: GREETING}:
+        for side, error in outcome.errors.items():
+            out.print(f"The {side.value} failed: {error}")
+        return False
+    out.print(f'Both sides read "{GREETING.decode()}" as it was sent.')
+    return True
+
+
+def show_resumption(out: Console, stage: Stage) -> bool:
+    """Connect once more: the client kept a ticket. Whether both sides say that the session was resumed."""
+    out.print("\nThe same client connects once more, and has a session to resume:\n")
+    narrator = Narrator(out)
+    outcome = play(stage, narrator)
+    out.print()
+    if not judge_exchange(out, outcome):
+        return False
+    if narrator.resumed != set(Role):
+        out.print("The session was not resumed, as it should have been.")
+        return False
+    out.print("The session was resumed: what the first handshake proved holds.")
+    return True
 
 
 def untold(out: Console, narrator: Narrator) -> None:

@@ -69,9 +69,10 @@ def client_hello(side: Role, event: Any) -> Line:
     versions = names(ProtocolVersion, event.versions)
     suites = names(CipherSuiteCode, event.cipher_suites)
     groups = names(NamedGroup, event.groups)
+    again = "; offers to resume an earlier session" if event.pre_shared_keys else ""
     if side is Role.SERVER:
-        return 2, f"accepts the connection and receives ClientHello: {asked}"
-    return 1, f"{verb} ClientHello: {asked}; offers {versions}; {suites}; key exchange {groups}"
+        return 2, f"accepts the connection and receives ClientHello: {asked}{again}"
+    return 1, f"{verb} ClientHello: {asked}; offers {versions}; {suites}; key exchange {groups}{again}"
 
 
 def retry(side: Role, event: Any) -> Line:
@@ -86,6 +87,8 @@ def server_hello(side: Role, event: Any) -> Line:
         # There the group comes with a message of its own, and nothing is encrypted before the end.
         return (2, f"chooses {chosen}") if side is Role.SERVER else (4, f"receives ServerHello: {chosen}")
     chosen += f", key exchange {describe(NamedGroup, event.group)}"
+    if event.pre_shared_key:
+        chosen += ", and the earlier session: neither certificates nor signatures this time"
     if side is Role.SERVER:
         return 2, f"chooses {chosen}; everything after ServerHello is encrypted"
     return 4, f"receives ServerHello: {chosen}"
@@ -176,6 +179,15 @@ def completed(side: Role, event: Any) -> Line:
     )
 
 
+def tickets_sent(side: Role, event: Any) -> Line:
+    many = "a session ticket" if event.count == 1 else f"{event.count} session tickets"
+    return 8, f"sends {many}, good for {event.lifetime} seconds: each resumes this session once more"
+
+
+def ticket_received(side: Role, event: Any) -> Line:
+    return 8, "keeps a session ticket for its next connection"
+
+
 def alert_sent(side: Role, event: Any) -> Line:
     alert = describe(AlertDescription, event.description)
     # A rejected certificate was told of already, by an event of its own.
@@ -221,12 +233,14 @@ WORDS: dict[type, Callable[[Role, Any], Line]] = {
     events.FinishedSent: finished_sent,
     events.FinishedVerified: finished_verified,
     events.HandshakeCompleted: completed,
+    events.TicketsSent: tickets_sent,
+    events.TicketReceived: ticket_received,
     events.AlertSent: alert_sent,
     events.AlertReceived: alert_received,
     events.CloseNotifySent: close_sent,
     events.CloseNotifyReceived: close_received,
 }
-"""How each event is told. Tickets and key updates are no step of the nine."""
+"""How each event is told. Key updates are no step of the nine."""
 
 
 class Narrator:
@@ -237,6 +251,8 @@ class Narrator:
         # The two ends live in two threads.
         self._lock = threading.Lock()
         self.seen: dict[int, set[Role]] = {}
+        self.resumed: set[Role] = set()
+        """Who says that the handshake resumed a session."""
         self.errors: list[tuple[Role, BaseException]] = []
 
     def listener(self, side: Role) -> Callable[[events.Event], None]:
@@ -249,6 +265,8 @@ class Narrator:
             step, text = words(side, event)
             with self._lock:
                 self.seen.setdefault(step, set()).add(side)
+                if isinstance(event, events.HandshakeCompleted) and event.negotiated.resumed:
+                    self.resumed.add(side)
                 if isinstance(event, events.AlertSent):
                     self.errors.append((side, event.error))
                 self._print(step, side, text)

@@ -233,6 +233,8 @@ def _resumable(
         if config.ticket_store is not None:
             config.ticket_store.expired()
         return None
+    if state.authenticated_at - state.issued_at > _CLOCK_SKEW:
+        return None
     known = TLS13_SUITES.get(state.cipher_suite)
     if state.version != ProtocolVersion.TLS_1_3 or known is None or known.hash is not suite.hash:
         return None

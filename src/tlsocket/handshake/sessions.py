@@ -284,8 +284,8 @@ class Session:
         writer.u32(self.lifetime)
         writer.u32(self.ticket_age_add)
         writer.u32(self.max_early_data_size)
-        writer.raw(int(self.received_at * 1000).to_bytes(8, "big"))
-        writer.raw(int(origin.authenticated_at * 1000).to_bytes(8, "big"))
+        writer.raw(round(self.received_at * 1000).to_bytes(8, "big"))
+        writer.raw(round(origin.authenticated_at * 1000).to_bytes(8, "big"))
         writer.opaque8(self.ticket_nonce)
         writer.opaque16(self.ticket)
         writer.opaque8(self.session_id)
@@ -304,7 +304,7 @@ class Session:
             raise InvalidMessage(Reason.INVALID_ENUM_VALUE, "not a session of this version of tlsocket")
         version, suite, scheme = (reader.u16("Session") for _ in range(3))
         lifetime, age_add, early = (reader.u32("Session") for _ in range(3))
-        received, authenticated = (int.from_bytes(reader.take(8, "Session"), "big") / 1000 for _ in range(2))
+        received, authenticated = (_read_time(reader) for _ in range(2))
         nonce = reader.opaque8("Session.ticket_nonce")
         ticket = reader.opaque16("Session.ticket", 0, LARGEST_TICKET)
         session_id = reader.opaque8("Session.session_id", 0, 32)
@@ -344,6 +344,16 @@ class Session:
 
 
 _SESSION_FORMAT = 2
+_LATEST = 1 << 48
+"""Milliseconds since 1970 that are no time any more: in the year 10889."""
+
+
+def _read_time(reader: Reader) -> float:
+    """Seconds since 1970. Up to `_LATEST` milliseconds survive being a float of seconds."""
+    milliseconds = int.from_bytes(reader.take(8, "Session"), "big")
+    if milliseconds >= _LATEST:
+        raise InvalidMessage(Reason.INVALID_ENUM_VALUE, "Session: a time that is none")
+    return milliseconds / 1000
 
 
 # The server's half
