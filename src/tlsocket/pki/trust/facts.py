@@ -34,6 +34,7 @@ __all__ = [
     "clear_cache",
     "dotted",
     "facts_of",
+    "general_names",
     "name_key",
     "read_name_constraints",
     "subject_of",
