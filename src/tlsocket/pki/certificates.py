@@ -96,7 +96,8 @@ _LONGEST_SUBJECT = 300
 class Purpose(enum.Enum):
     """What an end-entity certificate may be used for (RFC 5280 section 4.2.1.12)."""
 
-    # Members are keys of what every verification looks up; identity is what equality means for them anyway.
+    # Members are keys of what every verification looks up, once for each certificate; the hash of `enum` is a Python
+    # function, and costs 0.6 to 1 us of the 17 by which a chain of two is dearer than with cryptography's verifier.
     __hash__ = object.__hash__
 
     SERVER = "server"

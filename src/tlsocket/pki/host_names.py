@@ -16,12 +16,14 @@ __all__ = ["are_dns_names", "host_name_problem", "is_dns_name", "is_mailbox"]
 _MAXIMUM_HOST_NAME = 253  # RFC 1034 section 3.1: 255 octets with the lengths of the labels and the root's
 _MAXIMUM_LOCAL_PART = 64  # RFC 5321 section 4.5.3.1.1
 
-_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-_ONE_LABEL = re.compile(_LABEL, re.IGNORECASE | re.ASCII)
-_HOST = re.compile(rf"(?:{_LABEL}\.)*{_LABEL}", re.IGNORECASE | re.ASCII)
+# Both cases spelt out, and hyphens at the ends looked at behind the fact: half the time of the obvious pattern, and
+# certificates with hundreds of names are common.
+_LABEL = r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)"
+_ONE_LABEL = re.compile(_LABEL)
+_HOST = re.compile(rf"(?:{_LABEL}\.)*{_LABEL}")
 # One host name to a line, at least two labels after a wildcard, and none that ends in a number.
-_LINE = rf"(?:\*\.(?=[^\n]*\.))?(?:{_LABEL}\.)*(?![0-9]+\n|0x){_LABEL}\n"
-_HOSTS = re.compile(rf"(?:{_LINE})*".encode(), re.IGNORECASE)
+_LINE = rf"(?:\*\.(?=[^\n]*\.))?(?:{_LABEL}\.)*(?![0-9]+\n|0[xX]){_LABEL}\n"
+_HOSTS = re.compile(rf"(?:{_LINE})*".encode())
 
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LOCAL_PART = re.compile(rf"{_ATOM}(?:\.{_ATOM})*")
