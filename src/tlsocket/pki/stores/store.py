@@ -198,10 +198,15 @@ class CertificateStore:
         )
 
     def check(self) -> tuple[Broken, ...]:
-        """Everything that is wrong with the store itself: what cannot be read, and keys that others can read."""
+        """Everything that is wrong with the store itself.
+
+        That is what cannot be read, keys that others can read, and folders of the machine that services cannot
+        look into.
+        """
         own = self._own
         problems = list(self.broken)
         if isinstance(own, FolderLayer):
+            problems += own.check_folders()
             for record in own.snapshot().records.values():
                 problem = own.check_key(record.thumbprint) if record.has_key else None
                 if problem is not None:
