@@ -195,7 +195,9 @@ def test_a_service_reads_the_machine_s_key_once_it_is_granted(places: Path) -> N
         return len(CertificateStore("MY", StoreLocation.LOCAL_MACHINE))
 
     assert as_user("nobody", list_them) == "1"
-    assert as_user("nobody", read).startswith("FileUnavailable")
+    refused = as_user("nobody", read)
+    assert refused.startswith("FileUnavailable")
+    assert f"tlsocket store grant {entry.thumbprint[:16]} --group" in refused
     store.grant(entry, group)
     status = os.stat(os.path.join(store.place, f"{entry.thumbprint}.key"))
     assert stat.S_IMODE(status.st_mode) == 0o640

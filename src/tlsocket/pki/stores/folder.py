@@ -118,7 +118,13 @@ class FolderLayer:
 
     def read_key(self, thumbprint: str) -> bytes:
         """The key's file. Raises `NotPrivate` when others can read it, with the command that helps."""
-        return self._read_private(f"{thumbprint}.key")
+        try:
+            return self._read_private(f"{thumbprint}.key")
+        except FileUnavailable as error:
+            if self._private or error.errno != errno.EACCES or isinstance(error, NotPrivate):
+                raise
+            remedy = f"have root run: tlsocket store grant {thumbprint[:16]} --group GROUP --location machine"
+            raise FileUnavailable(error.source, PermissionError(errno.EACCES, error.strerror), remedy) from None
 
     def read_pending(self, identifier: str) -> bytes:
         """A waiting key's file."""

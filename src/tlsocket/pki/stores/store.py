@@ -434,9 +434,9 @@ class CertificateStore:
 
     def _with_sha1(self, digits: str) -> StoreEntry | None:
         for layer in self._layers:
-            for record in layer.snapshot().records.values():
-                if record.thumbprint_sha1 == digits:
-                    return self._entry(record, layer)
+            record = layer.snapshot().with_sha1(digits)
+            if record is not None:
+                return self._entry(record, layer)
         return None
 
     def _entry(self, record: Record, layer: Layer) -> StoreEntry:
