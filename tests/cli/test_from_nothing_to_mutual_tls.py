@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.pages import Shell, blocks
+from tests.cli.pages import ROOT, Shell, blocks
 
 PAGE = "getting-started.md"
 
@@ -21,6 +21,13 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
     made = Shell(tmp_path)
     yield made
     made.close()
+
+
+def test_the_readme_has_the_commands_of_the_page() -> None:
+    commands, _, revocation, _ = blocks(PAGE)
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for block in (commands, revocation):
+        assert "```sh\n" + "".join(f"{line}\n" for line in block) + "```\n" in readme
 
 
 def test_five_commands_and_a_minute(shell: Shell, peer: Callable[[str], str]) -> None:

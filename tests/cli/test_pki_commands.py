@@ -27,9 +27,13 @@ def tl(tmp_path: Path) -> Run:
     environment.pop("INVOCATION_ID", None)
     environment |= {"XDG_DATA_HOME": str(tmp_path / "data"), "HOME": str(tmp_path)}
 
-    def call(*arguments: str, status: int = 0, stdin: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
+    def call(
+        *arguments: str, status: int = 0, stdin: str = "", blocks: int | None = None, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        # No file can grow beyond so many KiB: a disk that is full for all but the smallest.
+        small = [] if blocks is None else ["bash", "-c", f'ulimit -f {blocks}; exec "$@"', "bash"]
         done = subprocess.run(
-            [sys.executable, "-m", "tlsocket", *arguments],
+            [*small, sys.executable, "-m", "tlsocket", *arguments],
             cwd=here,
             env={**environment, **variables},
             input=stdin,
@@ -246,6 +250,14 @@ def test_show_knows_what_is_in_a_file(tl: Run, here: Path) -> None:
     done = tl("show", "mixed.pem", status=1)
     assert "cut off" in done.stdout
     assert "CN=Home" in done.stdout
+
+
+def test_no_room_for_a_ledger_is_an_input_output_error_and_leaves_nothing(tl: Run, tmp_path: Path) -> None:
+    done = tl("ca", "create", "home", "--subject", "CN=Home", blocks=8, status=3)
+    assert done.stderr.count("\n") == 1
+    assert "nothing was changed" in done.stderr
+    assert os.listdir(tmp_path / "data" / "tlsocket" / "authorities") == []
+    tl("ca", "create", "home", "--subject", "CN=Home")
 
 
 def test_a_request_with_a_wrong_signature(tl: Run, here: Path) -> None:

@@ -89,6 +89,7 @@ def describe_error(error: BaseException) -> tuple[str, int]:
 def _status_of_pki(error: PkiError) -> int:
     """What a person gave wrongly is usage, what the system did not let us do is input and output, the rest refused."""
     # Loaded only when something went wrong: most commands have nothing to do with stores.
+    from tlsocket.pki.authority.refusals import LedgerUnavailable
     from tlsocket.pki.names.attributes import NameSyntaxError
     from tlsocket.pki.stores.errors import AmbiguousEntry, BadFindValue, MissingStore, StoreBusy
 
@@ -96,6 +97,6 @@ def _status_of_pki(error: PkiError) -> int:
         return USAGE
     if isinstance(error, NotPrivate):
         return REFUSED
-    if isinstance(error, FileUnavailable | MissingFile | MissingStore | StoreBusy | WrongContent):
+    if isinstance(error, FileUnavailable | LedgerUnavailable | MissingFile | MissingStore | StoreBusy | WrongContent):
         return IO_ERROR
     return REFUSED

@@ -84,7 +84,7 @@ def examine(stores: StoreAccess, name: str, within: datetime.timedelta) -> tuple
 
 def _kind(item: Broken) -> str:
     """What only needs other permissions is not broken."""
-    return "unsafe" if item.path.endswith(".key") and item.remedy.startswith("run: ch") else "broken"
+    return "unsafe" if item.remedy.startswith("run: ch") else "broken"
 
 
 def _of_entry(name: str, entry: StoreEntry, distrust: Distrust, within: datetime.timedelta) -> Iterator[Finding]:

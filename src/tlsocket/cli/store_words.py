@@ -11,6 +11,7 @@ from rich.text import Text
 from tlsocket.cli.common import cell, days_left, expiry_text, status_of, wide_console
 from tlsocket.pki.certificates import PARSE_ERRORS, certificate_dict, key_description, printable, subject_text
 from tlsocket.pki.errors import PkiError
+from tlsocket.pki.names.comparison import is_self_issued
 from tlsocket.pki.stores.distrust import Distrust
 from tlsocket.pki.stores.entry import StoreEntry
 from tlsocket.pki.stores.find import purpose_names
@@ -77,7 +78,7 @@ def _name(entry: StoreEntry, distrusted: bool) -> Text:
 def _issuer(entry: StoreEntry) -> str:
     try:
         certificate = entry.certificate
-        return "itself" if certificate.issuer == certificate.subject else certificate.issuer.rfc4514_string()
+        return "itself" if is_self_issued(entry.der) else certificate.issuer.rfc4514_string()
     except PARSE_ERRORS:
         return "cannot be read"
 

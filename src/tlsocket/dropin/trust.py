@@ -14,6 +14,7 @@ from tlsocket.dropin.stores import roots
 from tlsocket.pki.certificates import PARSE_ERRORS, certificate_der, certificate_dict
 from tlsocket.pki.errors import FileUnavailable, PkiError, WrongContent
 from tlsocket.pki.keys import read_source
+from tlsocket.pki.names.comparison import is_self_issued
 from tlsocket.pki.revocation import RevocationLists
 from tlsocket.pki.trust.anchors import TrustAnchors
 
@@ -169,4 +170,4 @@ def _is_authority(certificate: Any) -> bool:
                 return bool(extension.value.ca)
     except PARSE_ERRORS:
         return False
-    return bool(certificate.version.value == 0 and certificate.issuer == certificate.subject)
+    return bool(certificate.version.value == 0 and is_self_issued(certificate_der(certificate)))

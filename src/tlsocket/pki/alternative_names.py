@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from cryptography import x509
 
 from tlsocket.pki.certificates import printable
+from tlsocket.pki.host_names import is_dns_name, is_mailbox
 from tlsocket.pki.names import DistinguishedName, NameEncodingError, NameSyntaxError
 
 __all__ = ["SubjectAlternativeNames"]
@@ -23,10 +24,6 @@ _KINDS = "dns:HOST, ip:ADDRESS, email:ADDRESS or uri:URI"
 _SEPARATOR = re.compile(r",(?=\s*(?:dns|ip|email|uri):)", re.IGNORECASE)
 _PREFIX = re.compile(r"\s*(dns|ip|email|uri):", re.IGNORECASE)
 
-# RFC 1123 section 2.1, and RFC 1034 section 3.1 for the lengths.
-_LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
-# RFC 5322 section 3.2.3, dot-atom: quoted local parts are legal, and nobody has one.
-_LOCAL_PART = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[!#-;=?-\[\]_a-z~]+")
 
 
@@ -109,7 +106,7 @@ def _dns(value: str) -> x509.GeneralName | str:
         return "a host name in ASCII: an international one in its xn-- form"
     if host != value and "." not in host:
         return "at least two labels behind the wildcard"
-    return x509.DNSName(value) if _is_host(host) else "a host name: labels of letters, digits and inner hyphens"
+    return x509.DNSName(value) if is_dns_name(host) else "a host name: labels of letters, digits and inner hyphens"
 
 
 def _ip(value: str) -> x509.GeneralName | str:
@@ -121,8 +118,7 @@ def _ip(value: str) -> x509.GeneralName | str:
 
 
 def _email(value: str) -> x509.GeneralName | str:
-    local, at, host = value.rpartition("@")
-    if not at or len(local) > 64 or not _LOCAL_PART.fullmatch(local) or not _is_host(host):
+    if not is_mailbox(value):
         return "an e-mail address in ASCII, such as a@example.org"
     return x509.RFC822Name(value)
 
@@ -139,12 +135,6 @@ def _uri(value: str) -> x509.GeneralName | str:
 
 
 _READERS: dict[str, Callable[[str], x509.GeneralName | str]] = {"dns": _dns, "ip": _ip, "email": _email, "uri": _uri}
-
-
-def _is_host(host: str) -> bool:
-    labels = host.split(".")
-    # What ends in a number is an address, or was meant to be one.
-    return len(host) <= 253 and all(map(_LABEL.fullmatch, labels)) and not labels[-1].isdigit()
 
 
 def _text(name: x509.GeneralName) -> str:

@@ -20,12 +20,14 @@ from cryptography.x509.oid import AuthorityInformationAccessOID, ExtensionOID
 
 from tlsocket.pki.certificates import (
     PARSE_ERRORS,
+    certificate_der,
     fingerprint,
     key_description,
     printable,
     subject_text,
 )
 from tlsocket.pki.keys import describe_key, public_key_info
+from tlsocket.pki.names.comparison import is_self_issued
 from tlsocket.pki.requests import EXTENDED_KEY_USAGES, KEY_USAGES, CertificateRequest, InvalidRequest
 
 if TYPE_CHECKING:
@@ -117,7 +119,7 @@ def certificate_words(certificate: x509.Certificate, now: datetime.datetime) -> 
     start, end = values["not_before"], values["not_after"]
     found = [
         ("subject", subject_text(certificate) if values["subject"] is None else values["subject"] or "empty"),
-        ("issuer", "itself" if _is_self_issued(certificate) else values["issuer"] or "empty"),
+        ("issuer", "itself" if is_self_issued(certificate_der(certificate)) else values["issuer"] or "empty"),
         ("names", _listed(values["names"])),
         ("serial", values["serial"] or "cannot be read"),
     ]
@@ -282,10 +284,6 @@ def _extension(certificate: x509.Certificate, kind: type[_E]) -> _E | None:
 
 def _name(read: Callable[[], x509.Name]) -> str | None:
     return _safe(lambda: printable(read().rfc4514_string()))
-
-
-def _is_self_issued(certificate: x509.Certificate) -> bool:
-    return bool(_safe(lambda: certificate.issuer == certificate.subject))
 
 
 def _alternative_names(certificate: x509.Certificate) -> list[str]:

@@ -22,9 +22,10 @@ from tlsocket.pki import der
 from tlsocket.pki.certificates import PARSE_ERRORS, printable, subject_text
 from tlsocket.pki.errors import Problem, Refusal, WrongContent
 from tlsocket.pki.keys import KeySource, read_source
+from tlsocket.pki.names.comparison import name_key
 from tlsocket.pki.trust import facts as f
 from tlsocket.pki.trust.algorithms import describe_algorithm, signature_is_right
-from tlsocket.pki.trust.facts import CertificateFacts, name_key
+from tlsocket.pki.trust.facts import CertificateFacts
 
 if TYPE_CHECKING:
     from tlsocket.pki.ocsp import OCSPAnswers

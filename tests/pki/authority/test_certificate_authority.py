@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import ipaddress
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
-from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, ExtensionOID
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, ExtensionOID, NameOID
 
 from tests.pki.authority.support import PASSWORD, Family, distinguished, host, request, request_pem
 from tlsocket import clock
@@ -53,7 +54,9 @@ from tlsocket.pki.names import DistinguishedName, NameSyntaxError
 from tlsocket.pki.ocsp import OCSPAnswers
 from tlsocket.pki.requests import CertificateRequest
 from tlsocket.pki.revocation import RevocationCheck, RevocationLists
+from tlsocket.pki.trust.anchors import TrustAnchors
 from tlsocket.pki.trust.facts import facts_of
+from tlsocket.pki.trust.verifier import Verifier
 
 DAY = 86400
 
@@ -495,6 +498,38 @@ def test_name_constraints_bind_the_authority_itself(family: Family) -> None:
             with pytest.raises(RequestRefused) as caught:
                 narrow.issue(request(distinguished("x"), host("ok.example.org", name)))
             assert caught.value.refusal is RequestRefusal.NAME_CONSTRAINT, name
+
+
+@pytest.mark.parametrize(
+    ("permitted", "subject", "name", "allowed"),
+    [
+        (x509.RFC822Name("example.org"), {"EMAIL_ADDRESS": "a@example.org"}, None, True),
+        (x509.RFC822Name("example.org"), {"EMAIL_ADDRESS": "a@example.com"}, None, False),
+        (x509.RFC822Name("A@example.org"), {}, x509.RFC822Name("A@EXAMPLE.org"), True),
+        (x509.RFC822Name("A@example.org"), {}, x509.RFC822Name("a@example.org"), False),
+        (x509.DNSName("example.org"), {}, x509.DNSName("WWW.EXAMPLE.ORG"), True),
+        (x509.IPAddress(ipaddress.ip_network("192.0.2.0/24")), {}, x509.IPAddress(ipaddress.ip_address("::1")), False),
+    ],
+)
+def test_what_may_be_issued_is_what_verifiers_believe(
+    family: Family, permitted: x509.GeneralName, subject: dict[str, str], name: x509.GeneralName | None, allowed: bool
+) -> None:
+    """RFC 5280 section 4.2.1.10: also addresses in the subject count, and the case of what is before their @."""
+    attributes = [x509.NameAttribute(getattr(NameOID, kind), value) for kind, value in subject.items()]
+    asked = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "x"), *attributes])
+    names = [x509.SubjectAlternativeName([name])] if name is not None else []
+    csr = request(asked, *((each, False) for each in names))
+    constraints = x509.NameConstraints([permitted], None)
+    with CertificateAuthority.create(
+        family.base, "narrow", distinguished("Narrow"), parent=family.root, name_constraints=constraints
+    ) as narrow:
+        if not allowed:
+            with pytest.raises(RequestRefused) as caught:
+                narrow.issue(csr, profile="client")
+            assert caught.value.refusal is RequestRefusal.NAME_CONSTRAINT
+            return
+        chain = [certificate_der(one) for one in narrow.issue(csr, profile="client").chain]
+    Verifier(TrustAnchors([family.root.certificate])).verify_client(chain, clock.now())
 
 
 # -- renewal ------------------------------------------------------------------------------------------------------

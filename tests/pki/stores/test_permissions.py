@@ -8,10 +8,12 @@ import pwd
 import stat
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from tests.support.stores import family
+from tlsocket.pki.authority import CertificateAuthority
 from tlsocket.pki.errors import FileUnavailable, NotPrivate
 from tlsocket.pki.stores import (
     CertificateStore,
@@ -78,6 +80,46 @@ def test_modes_of_the_user_s_and_of_the_machine_s_files(umask: int, tmp_path: Pa
             assert found[".generation"] & 0o044 == certificate_mode & 0o044
     finally:
         os.umask(before)
+
+
+@pytest.mark.parametrize("first", ["authority", "store"])
+def test_a_machine_s_authority_does_not_shut_services_out_of_its_stores(first: str) -> None:
+    """The folder above both is made by whichever comes first; authorities are root's alone in either case."""
+    machine = StoreLocation.LOCAL_MACHINE
+    authorities = machine.authorities()
+    assert authorities is not None
+    if first == "store":
+        CertificateStore("ROOT", machine).add(family().root.certificate)
+    with CertificateAuthority.create(authorities, "house", "CN=House") as made:
+        CertificateStore("ROOT", machine).add(made.certificate)
+    assert modes(str(authorities.parent)) == {"authorities": 0o700, "stores": 0o755}
+    assert stat.S_IMODE(authorities.parent.stat().st_mode) == 0o755
+    assert CertificateStore("ROOT", machine).check() == ()
+
+
+def test_a_machine_s_folder_that_services_cannot_look_into_is_reported() -> None:
+    store = CertificateStore("ROOT", StoreLocation.LOCAL_MACHINE)
+    store.add(family().root.certificate)
+    folder = Path(store.place).parent.parent
+    folder.chmod(0o700)
+    (problem,) = store.check()
+    assert (problem.path, problem.remedy) == (str(folder), f"run: chmod 755 {folder}")
+    folder.chmod(0o750)
+    assert store.check() == ()
+    user = CertificateStore("ROOT", StoreLocation.CURRENT_USER, inherit=False)
+    user.add(family().root.certificate)
+    assert user.check() == ()
+
+
+@pytest.mark.parametrize(("flag", "problem"), [(os.ST_RDONLY, "read-only"), (0, "permission denied")])
+@pytest.mark.parametrize("place", ["stores", "file.p12"])
+def test_a_read_only_file_system_is_called_that(
+    flag: int, problem: str, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_flag=flag))
+    with pytest.raises(FileUnavailable, match=problem):
+        CertificateStore("MY", tmp_path / place, OpenMode.READ_WRITE)
 
 
 def test_a_key_that_others_can_read_is_refused_with_the_command_that_helps() -> None:
@@ -153,7 +195,9 @@ def test_a_service_reads_the_machine_s_key_once_it_is_granted(places: Path) -> N
         return len(CertificateStore("MY", StoreLocation.LOCAL_MACHINE))
 
     assert as_user("nobody", list_them) == "1"
-    assert as_user("nobody", read).startswith("FileUnavailable")
+    refused = as_user("nobody", read)
+    assert refused.startswith("FileUnavailable")
+    assert f"tlsocket store grant {entry.thumbprint[:16]} --group" in refused
     store.grant(entry, group)
     status = os.stat(os.path.join(store.place, f"{entry.thumbprint}.key"))
     assert stat.S_IMODE(status.st_mode) == 0o640

@@ -91,6 +91,16 @@ def test_webpki_judges_as_the_suite_expects(vectors: Path) -> None:
     assert len(otherwise) <= 5
 
 
+def test_every_exception_names_a_case_that_expects_the_opposite(vectors: Path) -> None:
+    """And that one is judged as the suite expects: of the two, one has to be an exception."""
+    found = {case["id"]: case for case in cases(vectors)}
+    for exception, reason in EXCEPTIONS["webpki"].items():
+        named = [word.rstrip(",") for word in reason.split() if word.rstrip(",") in found]
+        assert len(named) == 1, exception
+        assert found[exception]["expected_result"] != found[named[0]]["expected_result"]
+        assert named[0] not in EXCEPTIONS["webpki"]
+
+
 @pytest.mark.parametrize("profile", ["openssl", "strict"])
 def test_agrees_with_openssl_verify(profile: str, vectors: Path, peer: Callable[[str], str], tmp_path: Path) -> None:
     openssl = peer("openssl")

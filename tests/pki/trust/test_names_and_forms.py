@@ -13,23 +13,9 @@ from hypothesis import strategies as st
 from tests.pki.trust.chains import forge, leaf
 from tlsocket.pki.trust.facts import facts_of
 from tlsocket.pki.trust.forms import FORMS, has_its_form
-from tlsocket.pki.trust.name_constraints import are_dns_names, is_dns_name, violation
+from tlsocket.pki.trust.name_constraints import violation
 
 ACCESS, POLICIES, POINTS, TIMESTAMPS = FORMS
-
-
-@settings(max_examples=500, deadline=None)
-@given(st.lists(st.text("a0xZ.-*_\n9", max_size=9), max_size=3))
-def test_a_list_of_names_is_judged_as_each_of_them(names: list[str]) -> None:
-    each = [is_dns_name(n, wildcard=True) and not (n.startswith("*.") and "." not in n[2:]) for n in names]
-    assert are_dns_names([name.encode() for name in names]) is all(each)
-
-
-@pytest.mark.parametrize(
-    "name", ["a\nb", "0xa0", "1.2.3.4", "a..b", "-a", "a_b", "*.com", "*", "", "a" * 64, "é.example"]
-)
-def test_what_is_no_host_name(name: str) -> None:
-    assert not are_dns_names([name.encode("latin-1")])
 
 
 @pytest.mark.parametrize(

@@ -147,16 +147,22 @@ def explained(chain: Random, section: str) -> bool:
     return any(chain.traits.issuperset(key.split(" & ")) for key in EXPLANATIONS[section])
 
 
-_settings = settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+MANY = pytest.param(2000, marks=pytest.mark.long)
+"""Enough for nearly every pair of oddities to be met."""
 
 
+def examples(count: int) -> settings:
+    return settings(max_examples=count, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+@pytest.mark.parametrize("count", [120, MANY])
 @pytest.mark.parametrize("profile", ["openssl", "strict"])
-def test_openssl_judges_as_we_do(profile: str, peer: Callable[[str], str]) -> None:
+def test_openssl_judges_as_we_do(profile: str, count: int, peer: Callable[[str], str]) -> None:
     openssl = peer("openssl")
 
     with tempfile.TemporaryDirectory() as folder:
 
-        @_settings
+        @examples(count)
         @given(chains())
         def judge(chain: Random) -> None:
             verdict = openssl_verdict(
@@ -171,21 +177,25 @@ def test_openssl_judges_as_we_do(profile: str, peer: Callable[[str], str]) -> No
         judge()
 
 
-@_settings
-@given(chains())
-def test_cryptography_judges_as_we_do_under_webpki(chain: Random) -> None:
-    store = verification.Store([made.certificate for made in chain.trusted])
-    builder = verification.PolicyBuilder().store(store).time(NOW)
-    try:
-        builder.build_server_verifier(x509.DNSName(HOST)).verify(
-            chain.end.certificate, [made.certificate for made in chain.others]
-        )
-        accepted = True
-    except verification.VerificationError:
-        accepted = False
-    error = ours(chain, "webpki")
-    if accepted != (error is None):
-        assert explained(chain, "cryptography"), (chain, accepted, error)
+@pytest.mark.parametrize("count", [120, MANY])
+def test_cryptography_judges_as_we_do_under_webpki(count: int) -> None:
+    @examples(count)
+    @given(chains())
+    def judge(chain: Random) -> None:
+        store = verification.Store([made.certificate for made in chain.trusted])
+        builder = verification.PolicyBuilder().store(store).time(NOW)
+        try:
+            builder.build_server_verifier(x509.DNSName(HOST)).verify(
+                chain.end.certificate, [made.certificate for made in chain.others]
+            )
+            accepted = True
+        except verification.VerificationError:
+            accepted = False
+        error = ours(chain, "webpki")
+        if accepted != (error is None):
+            assert explained(chain, "cryptography"), (chain, accepted, error)
+
+    judge()
 
 
 @pytest.mark.parametrize("section", ["openssl", "strict", "cryptography"])

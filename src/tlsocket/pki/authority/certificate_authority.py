@@ -55,6 +55,7 @@ from tlsocket.pki.keys import (
     public_key_info,
 )
 from tlsocket.pki.names import Dialect, DistinguishedName
+from tlsocket.pki.names.comparison import is_self_issued
 
 __all__ = ["REVOCATION_REASONS", "CertificateAuthority", "Issued", "Which"]
 
@@ -368,7 +369,7 @@ class CertificateAuthority:
 
     def _intermediates(self) -> tuple[x509.Certificate, ...]:
         above = (self._certificate, *self._issuers)
-        return tuple(certificate for certificate in above if certificate.subject != certificate.issuer)
+        return tuple(certificate for certificate in above if not is_self_issued(certificate_der(certificate)))
 
     # -- the ledger ---------------------------------------------------------------------------------------------
 

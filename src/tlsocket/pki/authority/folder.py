@@ -30,6 +30,7 @@ from tlsocket.pki.authority.refusals import AuthorityExists, AuthorityMissing
 from tlsocket.pki.certificates import load_certificates
 from tlsocket.pki.errors import FileUnavailable
 from tlsocket.pki.keys import Password, PrivateKey, load_private_key
+from tlsocket.pki.stores import locations
 
 __all__ = ["AuthorityFolder", "authority_names", "new_folder"]
 
@@ -102,6 +103,9 @@ def authority_names(base: str | os.PathLike[str]) -> list[str]:
 def new_folder(base: str | os.PathLike[str], name: str) -> Iterator[AuthorityFolder]:
     """A folder to put a new authority in; when the block ends well, and only then, it bears its name."""
     target = _path(base, name)
+    if str(target.parent.parent) == locations.MACHINE_FOLDER:
+        # The machine's stores are in there too, for services to read; this may be the first thing that is made.
+        files.private_folder(target.parent.parent, 0o755)
     # What is made here is private; a folder that is there may be looked into, but not written to, by others.
     parent = files.private_folder(target.parent, 0o755 if _exists(target.parent) else 0o700)
     with _locked(parent):

@@ -14,10 +14,16 @@ from urllib.parse import urlsplit
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
+from tlsocket.pki import der
+from tlsocket.pki.alternative_names import SubjectAlternativeNames
 from tlsocket.pki.authority.profiles import NameKind, Profile
 from tlsocket.pki.authority.refusals import RequestRefusal, RequestRefused
 from tlsocket.pki.certificates import printable
-from tlsocket.pki.names import DistinguishedName
+from tlsocket.pki.host_names import host_name_problem, is_mailbox
+from tlsocket.pki.names import NameSyntaxError
+from tlsocket.pki.names.attributes import attribute_type
+from tlsocket.pki.trust.facts import general_names, read_name_constraints
+from tlsocket.pki.trust.name_constraints import names_to_constrain, violation
 
 __all__ = [
     "check_constraints",
@@ -30,24 +36,13 @@ __all__ = [
     "names_of",
 ]
 
-_LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
-# RFC 5322 section 3.2.3, dot-atom; quoted local parts are legal, and nobody has one.
-_LOCAL_PART = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,31}")
 _URI_CHARACTERS = re.compile(r"[!#-;=?-\[\]_a-z~]+")
 _MAXIMUM_URI = 2048
+_PREFIXES = ("dns:", "ip:", "email:", "uri:")
 _MAXIMUM_ATTRIBUTES = 32
-# RFC 5280 appendix A.1: the upper bounds, where they are not 64 or 128 characters.
-_UPPER_BOUNDS = {
-    NameOID.COUNTRY_NAME: 2,
-    NameOID.COMMON_NAME: 64,
-    NameOID.ORGANIZATION_NAME: 64,
-    NameOID.ORGANIZATIONAL_UNIT_NAME: 64,
-    NameOID.TITLE: 64,
-    NameOID.SERIAL_NUMBER: 64,
-    NameOID.EMAIL_ADDRESS: 255,
-}
-_UPPER_BOUND = 128
+# Octets of a value of a type whose bound is larger, or that is not known: who asks is a stranger.
+_LONGEST_VALUE = 255
 
 
 def general_name(text: str) -> x509.GeneralName:
@@ -55,30 +50,22 @@ def general_name(text: str) -> x509.GeneralName:
 
     Without a prefix an address, something with `@` or `://`, and a host name are told apart.
     """
-    prefix, colon, rest = text.partition(":")
-    kind = prefix.lower() if colon else ""
+    if not text.lower().startswith(_PREFIXES):
+        kind = "ip" if _is_address(text) else "uri" if "://" in text else "email" if "@" in text else "dns"
+        text = f"{kind}:{text}"
     try:
-        if kind == "dns":
-            return x509.DNSName(rest)
-        if kind == "ip":
-            return x509.IPAddress(ipaddress.ip_address(rest))
-        if kind == "email":
-            return x509.RFC822Name(rest)
-        if kind == "uri":
-            return x509.UniformResourceIdentifier(rest)
-        try:
-            return x509.IPAddress(ipaddress.ip_address(text))
-        except ValueError:
-            pass
-        if "://" in text:
-            return x509.UniformResourceIdentifier(text)
-        return x509.RFC822Name(text) if "@" in text else x509.DNSName(text)
-    except ValueError:
+        names = SubjectAlternativeNames.parse(text).names
+    except NameSyntaxError as error:
+        names, why = (), f": expected {error.expected}"
+    else:
+        why = ": more than one name"
+    if len(names) != 1:
         raise RequestRefused(
             RequestRefusal.BAD_NAME,
-            printable(text[:100]),
+            printable(text[:100]) + why,
             "write dns:HOST, ip:ADDRESS, email:ADDRESS or uri:URI; an international host name in its xn-- form",
-        ) from None
+        )
+    return names[0]
 
 
 def name_text(name: x509.GeneralName) -> str:
@@ -164,16 +151,12 @@ def _check_wildcard(name: x509.GeneralName, host: str, profile: Profile) -> None
 
 
 def _host_problem(host: str) -> str:
-    if not 0 < len(host) <= 253:
-        return "is not between 1 and 253 characters long"
-    labels = host.split(".")
-    for label in labels:
-        if not _LABEL.fullmatch(label):
-            return f"has the label {printable(label)[:70]!r}, which is not letters, digits and inner hyphens"
+    problem = host_name_problem(host)
+    if problem:
+        return problem
+    for label in host.split("."):
         if label[2:4] == "--" and not _is_international(label.lower()):
             return f"has the reserved label {label!r}, which is no international one"
-    if labels[-1].isdigit():
-        return "ends in a number: an address is a name of its own kind"
     return ""
 
 
@@ -197,10 +180,7 @@ def _address_problem(address: object) -> str:
 
 
 def _email_problem(address: str) -> str:
-    local, at, host = address.rpartition("@")
-    if not at or len(local) > 64 or not _LOCAL_PART.fullmatch(local):
-        return "is not an e-mail address"
-    return _host_problem(host)
+    return _host_problem(address.rpartition("@")[2]) if is_mailbox(address) else "is not an e-mail address"
 
 
 def _uri_problem(uri: str) -> str:
@@ -265,7 +245,8 @@ def _attribute_problem(attribute: x509.NameAttribute[str | bytes]) -> str:
         return "is empty"
     if not value.isprintable():
         return f"has characters that cannot be printed: {printable(value)[:100]}"
-    limit = _UPPER_BOUNDS.get(attribute.oid, _UPPER_BOUND)
+    known = attribute_type(attribute.oid.dotted_string)
+    limit = min((known and known.upper_bound) or _LONGEST_VALUE, _LONGEST_VALUE)
     # Octets, as `cryptography` counts them, though the standard means characters: it complains of what it cannot keep.
     if len(value.encode("utf-8", "replace")) > limit:
         return f"is longer than {limit} octets"
@@ -283,48 +264,21 @@ def looks_like_a_host(text: str) -> bool:
 
 
 def check_constraints(
-    names: Iterable[x509.GeneralName], subject: x509.Name, issuers: Iterable[x509.Certificate]
+    names: Sequence[x509.GeneralName], subject: x509.Name, issuers: Iterable[x509.Certificate]
 ) -> None:
-    """`RequestRefused` for a name that an issuer's nameConstraints exclude (RFC 5280 section 4.2.1.10)."""
-    found = [*names, *((x509.DirectoryName(subject),) if subject.rdns else ())]
+    """`RequestRefused` for a name that an issuer's nameConstraints exclude (RFC 5280 section 4.2.1.10).
+
+    What is refused here is what every verifier of ours would refuse.
+    """
+    alternative = general_names(der.split(x509.SubjectAlternativeName(names).public_bytes())[1]) if names else ()
+    found = names_to_constrain(subject.public_bytes(), alternative)
     for issuer in issuers:
         try:
-            constraints = issuer.extensions.get_extension_for_class(x509.NameConstraints).value
+            extension = issuer.extensions.get_extension_for_class(x509.NameConstraints).value
         except x509.ExtensionNotFound:
             continue
-        for name in found:
-            permitted = [base for base in constraints.permitted_subtrees or () if type(base) is type(name)]
-            excluded = [base for base in constraints.excluded_subtrees or () if type(base) is type(name)]
-            if any(_is_within(name, base) or _may_reach(name, base) for base in excluded) or (
-                permitted and not any(_is_within(name, base) for base in permitted)
-            ):
-                shown = subject.rfc4514_string() if isinstance(name, x509.DirectoryName) else name_text(name)
-                raise RequestRefused(
-                    RequestRefusal.NAME_CONSTRAINT, printable(shown)[:200], "use an authority that may certify it"
-                )
-
-
-def _may_reach(name: x509.GeneralName, excluded: x509.GeneralName) -> bool:
-    """Whether a wildcard stands for an excluded host too, though it stands above the excluded subtree."""
-    if not isinstance(name, x509.DNSName) or not name.value.startswith("*."):
-        return False
-    return str(excluded.value).lower().removeprefix(".").partition(".")[2] == name.value[2:].lower()
-
-
-def _is_within(name: x509.GeneralName, base: x509.GeneralName) -> bool:
-    value, limit = name.value, base.value
-    if isinstance(value, x509.Name) and isinstance(limit, x509.Name):
-        return DistinguishedName.from_x509(value).is_within(DistinguishedName.from_x509(limit))
-    if isinstance(name, x509.IPAddress):
-        return isinstance(limit, (ipaddress.IPv4Network, ipaddress.IPv6Network)) and value in limit
-    text, wanted = str(value).lower(), str(limit).lower()
-    if isinstance(name, x509.DNSName):
-        host = text.removeprefix("*.")
-        return not wanted or host == wanted or host.endswith("." + wanted.removeprefix("."))
-    if isinstance(name, x509.RFC822Name):
-        if "@" in wanted:
-            return text == wanted
-        host = text.rpartition("@")[2]
-    else:
-        host = (urlsplit(text).hostname or "") if "://" in text else ""
-    return host.endswith(wanted) if wanted.startswith(".") else host == wanted
+        breach = violation(found, read_name_constraints(extension.public_bytes()))
+        if breach is not None:
+            raise RequestRefused(
+                RequestRefusal.NAME_CONSTRAINT, breach.detail[:200], "use an authority that may certify it"
+            )

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from cryptography import x509
 
+from tlsocket.pki.issuers import chain_above
 from tlsocket.pki.keys import PrivateKey, public_key_info
 
 __all__ = ["Contents", "Item", "Skipped"]
@@ -55,38 +56,6 @@ class Contents:
     def with_issuers(self, item: Item) -> tuple[x509.Certificate, ...]:
         """The other certificates that continue the chain of `item` upwards, nearest first."""
         return chain_above(item.certificate, self.certificates)
-
-
-def chain_above(
-    certificate: x509.Certificate, candidates: tuple[x509.Certificate, ...]
-) -> tuple[x509.Certificate, ...]:
-    """Those of `candidates` that lead from `certificate` upwards, by name and signature, nearest first."""
-    chain: list[x509.Certificate] = []
-    current = certificate
-    while current.issuer != current.subject and len(chain) < MAXIMUM_CHAIN:
-        issuer = next((other for other in candidates if issued(other, current)), None)
-        if issuer is None or issuer in chain or issuer == certificate:
-            break
-        chain.append(issuer)
-        current = issuer
-    return tuple(chain)
-
-
-MAXIMUM_CHAIN = 16
-"""How many issuers a chain is followed at most."""
-
-
-def issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
-    """Whether the name and the key of `issuer` are behind `certificate`."""
-    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-
-    try:
-        if issuer.subject != certificate.issuer:
-            return False
-        certificate.verify_directly_issued_by(issuer)
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
-        return False
-    return True
 
 
 def join_keys(items: list[Item], keys: list[PrivateKey]) -> tuple[tuple[Item, ...], tuple[PrivateKey, ...]]:

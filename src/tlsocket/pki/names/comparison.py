@@ -22,7 +22,7 @@ from tlsocket.pki.names.encoding import MAXIMUM_NAME_LENGTH, NameEncodingError, 
 if TYPE_CHECKING:
     from cryptography import x509
 
-__all__ = ["is_within", "issuer_and_subject", "normalized", "normalized_der", "prepare"]
+__all__ = ["is_self_issued", "is_within", "issuer_and_subject", "name_key", "normalized", "normalized_der", "prepare"]
 
 _SET = 0x31
 _UTF8_STRING = 0x0C
@@ -59,6 +59,23 @@ def normalized_der(data: bytes) -> bytes:
     if len(data) > MAXIMUM_NAME_LENGTH:
         raise NameEncodingError("the name is larger than any name can be")
     return _key(data)
+
+
+def name_key(data: bytes) -> bytes:
+    """The key of a DER `Name` that a stranger wrote: bytes that are no name equal only themselves."""
+    try:
+        return normalized_der(data)
+    except NameEncodingError:
+        return b"\0" + data
+
+
+def is_self_issued(certificate: bytes) -> bool:
+    """Whether issuer and subject of a DER certificate are the same name (RFC 5280 section 3.2)."""
+    try:
+        issuer, subject = issuer_and_subject(certificate)
+    except NameEncodingError:
+        return False
+    return issuer == subject or name_key(issuer) == name_key(subject)
 
 
 def is_within(key: bytes, base: bytes) -> bool:

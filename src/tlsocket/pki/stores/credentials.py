@@ -14,8 +14,9 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from tlsocket.pki.certificates import PARSE_ERRORS, certificate_der, parse_certificate, subject_text
-from tlsocket.pki.formats.contents import issued
+from tlsocket.pki.issuers import issued
 from tlsocket.pki.keys import Password, PrivateKey
+from tlsocket.pki.names.comparison import is_self_issued, issuer_and_subject, name_key
 from tlsocket.pki.stores.composition import layers_of
 from tlsocket.pki.stores.distrust import Distrust
 from tlsocket.pki.stores.entry import StoreEntry
@@ -34,7 +35,7 @@ _MAXIMUM_ISSUERS = 8
 def credentials_of(entry: StoreEntry, password: Password = None) -> tuple[tuple[bytes, ...], PrivateKey]:
     """The chain (DER, the entry's certificate first, no root) and the private key of an entry."""
     key = entry.private_key(password)
-    chain = [entry.der, *(data for data in entry.chain_ders if not _is_self_issued(parse_certificate(data)))]
+    chain = [entry.der, *(data for data in entry.chain_ders if not is_self_issued(data))]
     distrust = Distrust(_location(entry))
     refuse_distrusted(chain, distrust)
     return complete_chain(chain, beside=_beside(entry), distrust=distrust), key
@@ -42,7 +43,7 @@ def credentials_of(entry: StoreEntry, password: Password = None) -> tuple[tuple[
 
 def chain_of(entry: StoreEntry) -> tuple[bytes, ...]:
     """The certificates of `credentials_of` without the key: the entry's and its issuers, no root (DER)."""
-    chain = [entry.der, *(data for data in entry.chain_ders if not _is_self_issued(parse_certificate(data)))]
+    chain = [entry.der, *(data for data in entry.chain_ders if not is_self_issued(data))]
     return complete_chain(chain, beside=_beside(entry), distrust=Distrust(_location(entry)))
 
 
@@ -81,7 +82,7 @@ def complete_chain(
         current = parse_certificate(completed[-1])
         distrusted = (distrust or Distrust()).thumbprints()
         when = moment(None)
-        while not _is_self_issued(current) and len(completed) <= _MAXIMUM_ISSUERS:
+        while not is_self_issued(certificate_der(current)) and len(completed) <= _MAXIMUM_ISSUERS:
             issuer = _best_issuer(current, candidates, when, distrusted)
             if issuer is None or _is_trusted_directly(current):
                 break
@@ -116,10 +117,11 @@ def choose_client(
     `authorities` are distinguished names in DER (RFC 9846 section 4.3.4); none given: any authority. `fits` has a say,
     too: whether a key can sign for that server, for example. Raises `EntryNotFound`.
     """
+    wanted = frozenset(map(name_key, authorities))
     found = [
         entry
         for entry in store.find(FindType.HAS_PRIVATE_KEY, True, valid_only=True)
-        if (not authorities or _issued_under(entry, set(authorities))) and (fits is None or fits(entry))
+        if (not authorities or _issued_under(entry, wanted)) and (fits is None or fits(entry))
     ]
     return _longest(store, found, str(ExtendedKeyUsageOID.CLIENT_AUTH.dotted_string), "a client of that server")
 
@@ -135,10 +137,10 @@ def _longest(store: CertificateStore, found: Iterable[StoreEntry], purpose: str,
     return max(chosen, key=lambda entry: entry.certificate.not_valid_after_utc)
 
 
-def _issued_under(entry: StoreEntry, authorities: set[bytes]) -> bool:
+def _issued_under(entry: StoreEntry, authorities: frozenset[bytes]) -> bool:
     try:
         chain = complete_chain([entry.der, *entry.chain_ders], beside=_beside(entry))
-        return any(parse_certificate(data).issuer.public_bytes() in authorities for data in chain)
+        return any(name_key(issuer_and_subject(data)[0]) in authorities for data in chain)
     except PARSE_ERRORS:
         return False
 
@@ -182,17 +184,13 @@ def _best_issuer(
 
     best: x509.Certificate | None = None
     for candidate in candidates:
-        if _is_self_issued(candidate) or not issued(candidate, certificate) or not is_time_valid(candidate, when):
+        if is_self_issued(certificate_der(candidate)) or not issued(candidate, certificate):
             continue
-        if thumbprint_of(candidate) in distrusted:
+        if not is_time_valid(candidate, when) or thumbprint_of(candidate) in distrusted:
             continue
         if best is None or candidate.not_valid_after_utc > best.not_valid_after_utc:
             best = candidate
     return best
-
-
-def _is_self_issued(certificate: x509.Certificate) -> bool:
-    return certificate.issuer == certificate.subject
 
 
 def _is_trusted_directly(certificate: x509.Certificate) -> bool:

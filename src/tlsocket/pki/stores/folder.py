@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import shlex
 import stat
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,7 +22,7 @@ from tlsocket.pki.errors import FileUnavailable, MissingFile, NotPrivate
 from tlsocket.pki.stores.entry_file import MAXIMUM_SIZE, decode_entry, encode_entry
 from tlsocket.pki.stores.errors import ReadOnlyStore
 from tlsocket.pki.stores.layers import Broken, Change, Plan, Put, PutPending, Record, Remove, Snapshot
-from tlsocket.pki.stores.transactions import Listing, NewFile, TransactionFolder, cannot_write
+from tlsocket.pki.stores.transactions import Listing, NewFile, TransactionFolder, cannot_write, demand_writable
 
 __all__ = ["FolderLayer"]
 
@@ -58,8 +59,7 @@ class FolderLayer:
         place = self._path
         while not place.exists() and place != place.parent:
             place = place.parent
-        if not os.access(place, os.W_OK | os.X_OK):
-            raise cannot_write(self.place, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
+        demand_writable(place, self.place)
 
     def generation(self) -> int:
         """Grows with each change, also when a person puts a file there or takes one away."""
@@ -118,11 +118,27 @@ class FolderLayer:
 
     def read_key(self, thumbprint: str) -> bytes:
         """The key's file. Raises `NotPrivate` when others can read it, with the command that helps."""
-        return self._read_private(f"{thumbprint}.key")
+        try:
+            return self._read_private(f"{thumbprint}.key")
+        except FileUnavailable as error:
+            if self._private or error.errno != errno.EACCES or isinstance(error, NotPrivate):
+                raise
+            remedy = f"have root run: tlsocket store grant {thumbprint[:16]} --group GROUP --location machine"
+            raise FileUnavailable(error.source, PermissionError(errno.EACCES, error.strerror), remedy) from None
 
     def read_pending(self, identifier: str) -> bytes:
         """A waiting key's file."""
         return self._read_private(f"{identifier}.pending")
+
+    def check_folders(self) -> list[Broken]:
+        """The folders of a machine's store that nobody but root can look into, though services need to."""
+        folders = (self._path.parent.parent, self._path.parent, self._path)
+        problem = "nobody but its owner can look into it, so that services do not see what is in there"
+        return [
+            Broken(str(folder), problem, f"run: chmod 755 {shlex.quote(str(folder))}")
+            for folder in folders
+            if not self._private and folder.exists() and not folder.stat().st_mode & 0o011
+        ]
 
     def check_key(self, thumbprint: str) -> Broken | None:
         """What is wrong with the permissions of an entry's key, if anything is."""

@@ -147,6 +147,14 @@ class Snapshot:
     pending: frozenset[str] = frozenset()
     """Keys that wait for their certificate: SHA-256 of the public key (SubjectPublicKeyInfo)."""
     broken: tuple[Broken, ...] = ()
+    _by_sha1: dict[str, Record] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def with_sha1(self, digits: str) -> Record | None:
+        """The record with that SHA-1 thumbprint. The index is made when the first one is looked for."""
+        if not self._by_sha1:
+            # In one step: another thread sees it empty or whole.
+            self._by_sha1.update({record.thumbprint_sha1: record for record in self.records.values()})
+        return self._by_sha1.get(digits)
 
 
 @dataclass(frozen=True, slots=True)

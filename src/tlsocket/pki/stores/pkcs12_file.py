@@ -7,7 +7,6 @@ programs pass over. One file is one store. The format itself is `tlsocket.pki.fo
 from __future__ import annotations
 
 import base64
-import errno
 import hashlib
 import os
 from dataclasses import replace
@@ -31,7 +30,7 @@ from tlsocket.pki.stores.layers import (
     Snapshot,
     thumbprint_of,
 )
-from tlsocket.pki.stores.transactions import cannot_write, exclusive
+from tlsocket.pki.stores.transactions import demand_writable, exclusive
 
 __all__ = ["Pkcs12Layer"]
 
@@ -69,8 +68,7 @@ class Pkcs12Layer:
 
     def check_writable(self) -> None:
         """Raise `FileUnavailable` when this user cannot write it."""
-        if not os.access(self._path.parent, os.W_OK | os.X_OK):
-            raise cannot_write(self.place, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
+        demand_writable(self._path.parent, self.place)
 
     def generation(self) -> int:
         """How often this object saw the file change."""

@@ -17,6 +17,7 @@ from cryptography import x509
 
 from tlsocket.pki.certificates import PARSE_ERRORS, certificate_der
 from tlsocket.pki.errors import LoadError
+from tlsocket.pki.names.comparison import is_self_issued
 from tlsocket.pki.stores.errors import EntryNotFound, ReadOnlyStore
 from tlsocket.pki.stores.layers import Broken, Metadata, Plan, Record, Snapshot, thumbprint_of
 from tlsocket.pki.stores.locations import BLOCKED_FOLDERS
@@ -164,7 +165,7 @@ def _read_bundle(self_issued: bool) -> tuple[dict[str, Record], tuple[Broken, ..
     chosen = {}
     for thumbprint, record in records.items():
         try:
-            if (record.certificate.issuer == record.certificate.subject) is self_issued:
+            if is_self_issued(record.der) is self_issued:
                 chosen[thumbprint] = record
         except PARSE_ERRORS:
             continue

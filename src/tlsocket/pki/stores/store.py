@@ -7,7 +7,6 @@ machine shows the system's own. Places are `layers`'s implementations, searching
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -19,7 +18,6 @@ from cryptography import x509
 
 from tlsocket import clock
 from tlsocket.pki.certificates import PARSE_ERRORS, certificate_der, describe_certificate
-from tlsocket.pki.errors import FileUnavailable, PasswordRequired
 from tlsocket.pki.formats.contents import Contents, Item
 from tlsocket.pki.formats.reading import read_contents
 from tlsocket.pki.keys import (
@@ -28,14 +26,11 @@ from tlsocket.pki.keys import (
     PrivateKey,
     check_key_fits,
     load_private_key,
-    private_key_pem,
-    public_key_info,
 )
 from tlsocket.pki.stores.arrivals import (
     group_id,
     has_key,
     key_identifier,
-    public_identifier,
     user_name,
     with_chains,
 )
@@ -65,7 +60,7 @@ from tlsocket.pki.stores.layers import (
     thumbprint_of,
 )
 from tlsocket.pki.stores.locations import OpenMode, StoreLocation, StoreName, store_name
-from tlsocket.pki.stores.pkcs12_file import Pkcs12Layer
+from tlsocket.pki.stores.store_keys import StoreKeys
 from tlsocket.pki.trust.anchors import AnchorConstraints, Skipped, TrustAnchors
 
 __all__ = ["CertificateStore"]
@@ -75,7 +70,6 @@ CODE_SIGNING = "1.3.6.1.5.5.7.3.3"
 _DEFAULT_PURPOSES = {"SPC": (CODE_SIGNING,)}
 """What entries of a store are trusted for when nothing else is said: SPC is for software publishers."""
 
-_WITHOUT_KEYS = {"CA", "ROOT", "TRUSTED_PEOPLE", "DISALLOWED"}
 _THUMBPRINTS = frozenset({FindType.THUMBPRINT, FindType.THUMBPRINT_SHA1, FindType.THUMBPRINT_SHA256})
 _MINIMUM_PREFIX = 8
 
@@ -103,10 +97,10 @@ class CertificateStore:
         self.name = store_name(name)
         self.location = StoreLocation.for_this_process() if location is None else StoreLocation.parse(location)
         self.mode = mode
-        self._password: Password = password
         layers = layers_of(self.name, self.location, password)
         self._own: Layer = layers[0]
         self._layers: tuple[Layer, ...] = tuple(layers if inherit else layers[:1])
+        self._keys = StoreKeys(self._own, self.name, password)
         if OpenMode.EXISTING_ONLY in mode and not self._own.exists():
             raise MissingStore(
                 f"there is no store {self.name} in {self._own.place}",
@@ -204,10 +198,15 @@ class CertificateStore:
         )
 
     def check(self) -> tuple[Broken, ...]:
-        """Everything that is wrong with the store itself: what cannot be read, and keys that others can read."""
+        """Everything that is wrong with the store itself.
+
+        That is what cannot be read, keys that others can read, and folders of the machine that services cannot
+        look into.
+        """
         own = self._own
         problems = list(self.broken)
         if isinstance(own, FolderLayer):
+            problems += own.check_folders()
             for record in own.snapshot().records.values():
                 problem = own.check_key(record.thumbprint) if record.has_key else None
                 if problem is not None:
@@ -280,14 +279,14 @@ class CertificateStore:
 
     def read(self, source: KeySource, password: Password = None, *, keys: bool = True) -> Contents:
         """What is in a container, of which this store would keep private keys only where it keeps any."""
-        return read_contents(source, password, keys=keys and self.name not in _WITHOUT_KEYS)
+        return read_contents(source, password, keys=keys and self._keys.kept)
 
     def import_contents(self, contents: Sequence[Contents], *, friendly_name: str = "") -> tuple[StoreEntry, ...]:
         """Add everything in several containers that were read already, all or nothing; see `import_from`.
 
         A certificate whose key waits here, or that renews another with the same key, counts as one with a key.
         """
-        known = self._known_keys()
+        known = self._keys.identifiers()
         items = [pair for one in contents for pair in with_chains(one, known)]
         if friendly_name and items:
             # The name is for what the file is about: the certificate with the key, or else the first.
@@ -373,9 +372,9 @@ class CertificateStore:
 
     def remember_pending_key(self, key: PrivateKey) -> str:
         """Keep the key of a request until `add` gets its certificate. Returns its name: SHA-256 of the public key."""
-        self._refuse_keys()
+        self._keys.demand_kept()
         identifier = key_identifier(key)
-        self._change(lambda snapshot: [PutPending(identifier, self._seal(key, snapshot))])
+        self._change(lambda snapshot: [PutPending(identifier, self._keys.seal(key, snapshot))])
         return identifier
 
     def pending_keys(self) -> tuple[str, ...]:
@@ -386,7 +385,7 @@ class CertificateStore:
         """One of them, for example to make its request again."""
         if identifier not in self._own.snapshot().pending:
             raise EntryNotFound(f"no key {identifier[:16]!r} waits in {self.place}", "make a new request")
-        secret = self._password if password is None else password
+        secret = self._keys.password if password is None else password
         return load_private_key(self._own.read_pending(identifier), secret, what="pending private key")
 
     def forget_pending_key(self, identifier: str) -> None:
@@ -398,18 +397,7 @@ class CertificateStore:
     @property
     def keys_encrypted(self) -> bool:
         """Whether any private key that it keeps is encrypted; False where it keeps none."""
-        snapshot = self._own.snapshot()
-        reads: list[tuple[Callable[[str], bytes], str]]
-        reads = [(self._own.read_key, each.thumbprint) for each in snapshot.records.values() if each.has_key]
-        reads += [(self._own.read_pending, identifier) for identifier in snapshot.pending]
-        for read, name in reads:
-            try:
-                if b"ENCRYPTED" in read(name)[:64]:
-                    return True
-            except FileUnavailable:
-                # One key that cannot be read, or that the world can, says nothing of the others.
-                continue
-        return False
+        return self._keys.encrypted
 
     def use_password(self, password: Password) -> None:
         """From now on use this password for private keys, or this function, which is called when one is needed.
@@ -417,11 +405,11 @@ class CertificateStore:
         A function may return None, where a key is to be kept: then it is kept as the others are, or plain. A PKCS #12
         file's password is given when the store is opened.
         """
-        self._password = password
+        self._keys.password = password
 
     def close(self) -> None:
         """Forget the password. Entries that were found and need it ask for it."""
-        self._password = None
+        self._keys.password = None
 
     def __enter__(self) -> CertificateStore:
         return self
@@ -446,16 +434,13 @@ class CertificateStore:
 
     def _with_sha1(self, digits: str) -> StoreEntry | None:
         for layer in self._layers:
-            for record in layer.snapshot().records.values():
-                if record.thumbprint_sha1 == digits:
-                    return self._entry(record, layer)
+            record = layer.snapshot().with_sha1(digits)
+            if record is not None:
+                return self._entry(record, layer)
         return None
 
     def _entry(self, record: Record, layer: Layer) -> StoreEntry:
-        return StoreEntry(record, layer, self.name, layer is not self._own, self._ask_password)
-
-    def _ask_password(self) -> Password:
-        return self._password
+        return StoreEntry(record, layer, self.name, layer is not self._own, self._keys.ask)
 
     def _disallowed(self) -> CertificateStore:
         location = self.location
@@ -485,7 +470,7 @@ class CertificateStore:
     ) -> tuple[StoreEntry, ...]:
         for item, _ in items:
             if item.key is not None:
-                self._refuse_keys()
+                self._keys.demand_kept()
                 check_key_fits(
                     item.key,
                     item.certificate,
@@ -508,12 +493,12 @@ class CertificateStore:
                         added_at=moment_added if record.metadata.added_at is None else record.metadata.added_at,
                     ),
                 )
-                sealed = None if item.key is None else self._seal(item.key, snapshot)
+                sealed = None if item.key is None else self._keys.seal(item.key, snapshot)
                 joined = ""
-                if sealed is None and not record.has_key and self.name not in _WITHOUT_KEYS:
-                    joined, sealed = self._waiting_key(item.certificate, waiting, snapshot)
+                if sealed is None and not record.has_key:
+                    joined, sealed = self._keys.of_certificate(item.certificate, waiting, snapshot)
                 changes.append(Put(record, sealed, joined))
-            changes += [PutPending(key_identifier(key), self._seal(key, snapshot)) for key in pending]
+            changes += [PutPending(key_identifier(key), self._keys.seal(key, snapshot)) for key in pending]
             return changes
 
         self._change(plan)
@@ -534,71 +519,6 @@ class CertificateStore:
         if item.refused_purposes:
             metadata = replace(metadata, refused_purposes=item.refused_purposes)
         return replace(old, metadata=replace(metadata, archived=archived), chain=chain or old.chain)
-
-    def _waiting_key(
-        self, certificate: x509.Certificate, waiting: set[str], snapshot: Snapshot
-    ) -> tuple[str, bytes | None]:
-        """The pending key of a certificate, or the bytes of the key of another entry with the same public key."""
-        try:
-            info = public_key_info(certificate.public_key())
-        except PARSE_ERRORS:
-            return "", None
-        identifier = hashlib.sha256(info).hexdigest()
-        if identifier in waiting:
-            waiting.discard(identifier)
-            return identifier, None
-        for other in snapshot.records.values():
-            if other.has_key:
-                try:
-                    same = public_key_info(other.certificate.public_key()) == info
-                except PARSE_ERRORS:
-                    continue
-                if same:
-                    return "", self._own.read_key(other.thumbprint)
-        return "", None
-
-    def _seal(self, key: PrivateKey, snapshot: Snapshot) -> bytes:
-        """The key as it is kept: encrypted when the store has a password, and never plain beside encrypted ones."""
-        secret = self._password() if callable(self._password) else self._password
-        # A person is asked once for a whole change.
-        self._password = secret
-        known = self._existing_key(snapshot)
-        if known is not None and b"ENCRYPTED" in known[:64]:
-            if secret is None:
-                raise PasswordRequired(
-                    self.place, "the private keys of this store are encrypted", "open the store with its password"
-                )
-            # One password for one store: a key that another password opens would be lost sooner or later.
-            load_private_key(known, secret, what="private key of this store")
-        data = secret.encode() if isinstance(secret, str) else None if secret is None else bytes(secret)
-        if isinstance(self._own, Pkcs12Layer):
-            from tlsocket.pki.formats.pkcs12 import ITERATIONS
-
-            return private_key_pem(key, data, rounds=ITERATIONS)
-        return private_key_pem(key, data)
-
-    def _known_keys(self) -> frozenset[str]:
-        """The public keys (SHA-256) whose private halves are here, waiting or with an entry."""
-        if self.name in _WITHOUT_KEYS:
-            return frozenset()
-        snapshot = self._own.snapshot()
-        known = set(snapshot.pending)
-        known.update(public_identifier(each.certificate) for each in snapshot.records.values() if each.has_key)
-        return frozenset(known - {""})
-
-    def _existing_key(self, snapshot: Snapshot) -> bytes | None:
-        for record in snapshot.records.values():
-            if record.has_key:
-                return self._own.read_key(record.thumbprint)
-        for identifier in snapshot.pending:
-            return self._own.read_pending(identifier)
-        return None
-
-    def _refuse_keys(self) -> None:
-        if self.name in _WITHOUT_KEYS:
-            raise StoreError(
-                f"the store {self.name} is for certificates of others and keeps no private keys", "use the store MY"
-            )
 
     def _refuse_removal(self, thumbprint: str) -> None:
         for layer in self._layers[1:]:

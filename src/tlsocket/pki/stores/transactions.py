@@ -18,6 +18,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from time import sleep
 
 from tlsocket.clock import monotonic
@@ -262,6 +263,14 @@ def exclusive(path: str, what: str, progress: Callable[[], object]) -> Iterator[
             _unlock(descriptor)
     finally:
         os.close(descriptor)
+
+
+def demand_writable(folder: Path, place: str) -> None:
+    """Raise `FileUnavailable` for `place` when this user cannot write to the folder."""
+    if not os.access(folder, os.W_OK | os.X_OK):
+        read_only = hasattr(os, "ST_RDONLY") and os.statvfs(folder).f_flag & os.ST_RDONLY
+        number = errno.EROFS if read_only else errno.EACCES
+        raise cannot_write(place, OSError(number, os.strerror(number)))
 
 
 def cannot_write(path: str, error: OSError) -> FileUnavailable:

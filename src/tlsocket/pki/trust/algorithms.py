@@ -129,6 +129,18 @@ def _pss(owner: Any) -> SignatureAlgorithm | None:
     return SignatureAlgorithm(f"rsa-pss-{algorithm.name}", rsa.RSAPublicKey, (parameters, algorithm))
 
 
+_KINDS: dict[tuple[type, type], bool] = {}
+
+
+def _is_kind(key: object, kind: type) -> bool:
+    """`isinstance`, remembered: `cryptography`'s classes are abstract ones, which take half a microsecond to ask."""
+    pair = type(key), kind
+    known = _KINDS.get(pair)
+    if known is None:
+        known = _KINDS[pair] = isinstance(key, kind)
+    return known
+
+
 def describe_algorithm(identifier: bytes, owner: x509.Certificate | x509.CertificateRevocationList) -> str:
     """Its name, or its object identifier in dotted form."""
     found = signature_algorithm(identifier, owner)
@@ -157,7 +169,7 @@ def signature_is_right(
         return False
     try:
         key = issuer.public_key()
-        if not isinstance(key, algorithm.key_type):
+        if not _is_kind(key, algorithm.key_type):
             return False
         if algorithm.name.startswith("rsa-sha") and issuer_key_info.find(_RSA_PSS_ONLY, 4, 24) > 0:
             return False  # RFC 4055 section 1.2: such a key is for PSS only
@@ -173,10 +185,10 @@ def key_strength(certificate: x509.Certificate) -> tuple[str, int]:
     `("unreadable", 0)` when it cannot be parsed, such as a curve that is not named.
     """
     try:
-        key = certificate.public_key()
+        key: Any = certificate.public_key()
     except (*PARSE_ERRORS, UnsupportedAlgorithm):
         return "unreadable", 0
-    if isinstance(key, ec.EllipticCurvePublicKey):
+    if _is_kind(key, ec.EllipticCurvePublicKey):
         return key.curve.name, key.key_size
     if isinstance(key, rsa.RSAPublicKey):
         return "rsa", key.key_size

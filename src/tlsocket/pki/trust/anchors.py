@@ -22,7 +22,8 @@ from tlsocket.pki import der
 from tlsocket.pki.certificates import PARSE_ERRORS, Purpose, certificate_der, pem_certificates
 from tlsocket.pki.errors import FileUnavailable, LoadError, WrongContent
 from tlsocket.pki.keys import KeySource, read_source
-from tlsocket.pki.trust.facts import CertificateFacts, MalformedCertificate, name_key, subject_of
+from tlsocket.pki.names.comparison import name_key
+from tlsocket.pki.trust.facts import CertificateFacts, MalformedCertificate, subject_of
 
 __all__ = ["PLATFORM_FILES", "PLATFORM_FOLDERS", "AnchorConstraints", "Skipped", "TrustAnchors"]
 

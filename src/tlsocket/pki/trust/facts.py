@@ -17,7 +17,7 @@ from tlsocket.crypto.certificates import parse_certificate
 from tlsocket.errors import InvalidMessage
 from tlsocket.pki import der as der_
 from tlsocket.pki.certificates import PARSE_ERRORS
-from tlsocket.pki.names.comparison import issuer_and_subject, normalized_der
+from tlsocket.pki.names.comparison import issuer_and_subject, name_key
 from tlsocket.pki.names.encoding import NameEncodingError
 from tlsocket.pki.trust.forms import FORMS, has_its_form
 
@@ -34,7 +34,7 @@ __all__ = [
     "clear_cache",
     "dotted",
     "facts_of",
-    "name_key",
+    "general_names",
     "read_name_constraints",
     "subject_of",
 ]
@@ -325,14 +325,6 @@ def dotted(oid: bytes) -> str:
         return "an empty identifier"
     first = min(numbers[0] // 40, 2)
     return ".".join(str(number) for number in (first, numbers[0] - 40 * first, *numbers[1:]))
-
-
-def name_key(name: bytes) -> bytes:
-    """What names equal by RFC 5280 section 7.1 have in common; bytes that are no Name equal only themselves."""
-    try:
-        return normalized_der(name)
-    except NameEncodingError:
-        return b"\0" + name
 
 
 def subject_of(data: bytes) -> bytes:

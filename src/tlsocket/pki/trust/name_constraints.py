@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tlsocket.pki import der
+from tlsocket.pki.host_names import is_dns_name
 from tlsocket.pki.names.comparison import is_within, normalized_der
 from tlsocket.pki.names.encoding import NameEncodingError
 from tlsocket.pki.trust.facts import CertificateFacts, GeneralName, MalformedCertificate, NameConstraints
@@ -20,10 +21,9 @@ from tlsocket.pki.trust.facts import CertificateFacts, GeneralName, MalformedCer
 __all__ = [
     "MAXIMUM_COMPARISONS",
     "Violation",
-    "are_dns_names",
     "constrained_names",
     "form_problem",
-    "is_dns_name",
+    "names_to_constrain",
     "show",
     "subject_values",
     "violation",
@@ -38,8 +38,6 @@ FORMS |= {URI: "URI", IP: "IP", 8: "registered"}
 
 _EMAIL_ADDRESS = bytes.fromhex("2a864886f70d010901")
 _COMMON_NAME = b"\x55\x04\x03"
-_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-_HOST = re.compile(rf"(?:{_LABEL}\.)*{_LABEL}", re.IGNORECASE | re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +54,20 @@ def constrained_names(facts: CertificateFacts, *, common_name: bool) -> tuple[Ge
     With `common_name` one that looks like a host name counts where no alternative name is one. Raises
     `MalformedCertificate`.
     """
-    alternative = facts.alternative_names()
+    return names_to_constrain(facts.subject, facts.alternative_names(), common_name=common_name)
+
+
+def names_to_constrain(
+    subject: bytes, alternative: tuple[GeneralName, ...], *, common_name: bool = False
+) -> tuple[GeneralName, ...]:
+    """`constrained_names` of a certificate that is not made yet: of a Name in DER and alternative names."""
     names: list[GeneralName] = []
-    if not facts.has_empty_subject:
-        names.append((DIRECTORY, facts.subject))
+    if len(subject) > 2:  # not an empty SEQUENCE
+        names.append((DIRECTORY, subject))
         if not any(form == RFC822 for form, _ in alternative):
-            names += [(RFC822, value) for value in subject_values(facts.subject, _EMAIL_ADDRESS)]
+            names += [(RFC822, value) for value in subject_values(subject, _EMAIL_ADDRESS)]
         if common_name and not any(form == DNS for form, _ in alternative):
-            values = subject_values(facts.subject, _COMMON_NAME)
+            values = subject_values(subject, _COMMON_NAME)
             names += [(DNS, value) for value in values if is_dns_name(value.decode("latin-1"))]
     return (*names, *alternative)
 
@@ -177,30 +181,6 @@ def _directory(name: bytes, base: bytes, excluding: bool) -> bool:
 
 
 _MATCH = {RFC822: _rfc822, DNS: _dns, DIRECTORY: _directory, URI: _uri, IP: _ip}
-
-
-def is_dns_name(text: str, *, wildcard: bool = False) -> bool:
-    """Whether `text` is a host name in preferred name syntax (RFC 1034 section 3.5, RFC 1123 section 2.1)."""
-    if wildcard:
-        text = text.removeprefix("*.")
-    if len(text) > 253 or _HOST.fullmatch(text) is None:
-        return False
-    last = text.rpartition(".")[2]
-    # What ends in a number is an address, of whatever form.
-    return not last.isdigit() and last[:2] not in ("0x", "0X")
-
-
-# One host name to a line, at least two labels after a wildcard, and none that ends in a number.
-_LINE = rf"(?:\*\.(?=[^\n]*\.))?(?:{_LABEL}\.)*(?![0-9]+\n|0x){_LABEL}\n"
-_HOSTS = re.compile(rf"(?:{_LINE})*".encode(), re.IGNORECASE)
-
-
-def are_dns_names(names: list[bytes]) -> bool:
-    """Whether each is a host name or a wildcard above two labels: one answer for many, in one go."""
-    if max(map(len, names), default=0) > 253:
-        return False
-    lines = b"".join([name + b"\n" for name in names])
-    return lines.count(b"\n") == len(names) and _HOSTS.fullmatch(lines) is not None
 
 
 def form_problem(constraints: NameConstraints) -> str:

@@ -14,6 +14,7 @@ from functools import lru_cache
 
 from tlsocket.pki.certificates import Purpose
 from tlsocket.pki.errors import Refusal
+from tlsocket.pki.host_names import are_dns_names, is_dns_name
 from tlsocket.pki.trust import facts as f
 from tlsocket.pki.trust import name_constraints as nc
 from tlsocket.pki.trust.algorithms import key_strength
@@ -339,7 +340,7 @@ def _alternative_names(facts: CertificateFacts, profile: Profile, purpose: Purpo
     except MalformedCertificate as error:
         return f"cannot be used: {error}"
     hosts = [value for form, value in names if form == nc.DNS]
-    if nc.are_dns_names(hosts):
+    if are_dns_names(hosts):
         if len(hosts) == len(names):
             return ""
         names = tuple([name for name in names if name[0] != nc.DNS])
@@ -352,7 +353,7 @@ def _alternative_names(facts: CertificateFacts, profile: Profile, purpose: Purpo
 def _is_valid_name(form: int, value: bytes) -> bool:
     text = value.decode("latin-1")
     if form == nc.DNS:
-        return nc.is_dns_name(text, wildcard=True) and not (text.startswith("*.") and "." not in text[2:])
+        return is_dns_name(text, wildcard=True) and not (text.startswith("*.") and "." not in text[2:])
     if form == nc.IP:
         return len(value) in (4, 16)
     return form != nc.RFC822 or _is_mailbox(text)
@@ -360,7 +361,7 @@ def _is_valid_name(form: int, value: bytes) -> bool:
 
 def _is_mailbox(text: str) -> bool:
     mailbox, at, host = text.rpartition("@")
-    return bool(at and mailbox) and "@" not in mailbox and nc.is_dns_name(host)
+    return bool(at and mailbox) and "@" not in mailbox and is_dns_name(host)
 
 
 def _common_name(facts: CertificateFacts, profile: Profile, purpose: Purpose) -> str:
@@ -387,7 +388,7 @@ def _common_name(facts: CertificateFacts, profile: Profile, purpose: Purpose) ->
         return f"cannot be used: {error}"
     texts = {str(ipaddress.ip_address(value)).encode() for value in addresses}
     for value in values:
-        is_host = nc.is_dns_name(value.decode("latin-1"), wildcard=True)
+        is_host = is_dns_name(value.decode("latin-1"), wildcard=True)
         if value in texts or value in hosts or any(host.endswith(b"." + value) for host in hosts):
             continue
         if not is_host or hosts:
