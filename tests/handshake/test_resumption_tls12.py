@@ -115,7 +115,7 @@ def test_a_session_is_resumed_and_nothing_is_proven_anew(pair: Pair12) -> None:
     exchange(link)
 
 
-def test_messages_in_their_order() -> None:
+def test_messages_in_their_order(time: Clock) -> None:
     """RFC 5246 section 7.3 figure 2, RFC 5077 section 3.1 figures 1 and 2."""
     pair = Pair12("ticket")
     first = pair.link()
@@ -125,6 +125,7 @@ def test_messages_in_their_order() -> None:
     assert meanings(first.server_events)[-4:] == [
         "FinishedVerified", "TicketsSent", "FinishedSent", "HandshakeCompleted"
     ]  # fmt: skip
+    time.offset = 5000
     again = pair.link(first.client.tickets[0])
     assert meanings(again.client_events) == [
         "ClientHelloSent", "ServerHelloReceived", "TicketReceived", "FinishedVerified", "FinishedSent",
@@ -223,9 +224,11 @@ def test_after_a_hello_retry_request(pair: Pair12, middlebox_compatibility: bool
 # Tickets renewed, and not
 
 
-def test_a_ticket_is_renewed(time: Clock) -> None:
+def test_a_ticket_is_renewed_when_half_of_its_life_is_over(time: Clock) -> None:
     pair = Pair12("ticket")
     session = pair.session()
+    time.offset = 3500
+    assert pair.link(session).client.tickets == (session,)
     time.offset = 5000
     link = pair.link(session)
     renewed = link.client.tickets[-1]
@@ -236,20 +239,26 @@ def test_a_ticket_is_renewed(time: Clock) -> None:
     pair.does_not_offer(session)
 
 
-def test_a_ticket_that_is_not_renewed_serves_again(pair: Pair12) -> None:
+def test_what_is_not_renewed_serves_again(pair: Pair12) -> None:
     session = pair.session()
-    if pair.kind == "ticket":
-        # The server has no ticket for us after all (RFC 5077 section 3.3).
-        link = Link(client_config(**pair.client), server_config(**pair.server))
-        link.client.use_session(session)
-        empty = tls12.Tls12NewSessionTicket(0, b"").encode()
-        patch_ticket(link, empty)
-        link.connect()
-    else:
+    for _ in range(2):
         link = pair.link(session)
+        assert resumed(link)
+        assert link.client.tickets == (session,)
+
+
+def test_a_ticket_that_is_announced_and_empty(time: Clock) -> None:
+    """RFC 5077 section 3.3: the server has none after all. What was resumed serves again."""
+    pair = Pair12("ticket")
+    session = pair.session()
+    time.offset = 5000
+    link = Link(client_config(**pair.client), server_config(**pair.server))
+    link.client.use_session(session)
+    patch_ticket(link, tls12.Tls12NewSessionTicket(0, b"").encode())
+    link.connect()
     assert resumed(link)
+    assert [event for event in link.client_events if isinstance(event, events.TicketReceived)]
     assert link.client.tickets == (session,)
-    assert resumed(pair.link(session))
 
 
 def patch_ticket(link: Link, message: bytes) -> None:
@@ -437,6 +446,9 @@ def test_a_chain_of_resumptions_has_an_end(time: Clock) -> None:
     time.offset = 7000
     last = pair.link(session).client.tickets[-1]
     assert last.lifetime in (2999, 3000)
+    time.offset = 9900
+    # A new ticket would end with this one.
+    assert pair.link(last).client.tickets == (last,)
     time.offset = 10001
     assert not resumed(pair.link(last))
 
@@ -554,9 +566,10 @@ def test_a_server_that_resumes_something_else(pair: Pair12, change: Change, reas
     ],
     ids=["Finished", "no ticket", "two tickets", "ServerHelloDone", "Certificate"],
 )
-def test_what_may_not_stand_in_an_abbreviated_handshake(changes: dict[T, Any], reason: Reason) -> None:
+def test_what_may_not_stand_in_an_abbreviated_handshake(changes: dict[T, Any], reason: Reason, time: Clock) -> None:
     pair = Pair12("ticket")
     session = pair.session()
+    time.offset = 5000
     link = Link(client_config(**pair.client), server_config(**pair.server))
     link.client.use_session(session)
     tamper(link.server, changes)

@@ -268,7 +268,7 @@ def test_small_records(face: Face, materials: Materials, language: Language) -> 
 
 
 def test_go_resumes_in_tls12(face: Face, materials: Materials, go_program: str) -> None:
-    """With our tickets, renewed each time (RFC 5077)."""
+    """With our tickets (RFC 5077)."""
     context = face.server_context(materials.servers["ecdsa-p256"], tls12=True)
     reused: list[bool] = []
 

@@ -81,6 +81,13 @@ def test_recalls_pre_shared_keys(first: bytes, second: bytes, count: int) -> Non
     assert all(kept.extensions.pre_shared_key is None for kept, *_ in client_hello._known.values())
 
 
+def test_recalls_a_hello_that_asks_for_a_ticket_of_tls12() -> None:
+    """An empty session_ticket is the same in every hello; nearly all clients send it."""
+    messages.parse(hello(1, session_ticket=b"").encode())
+    recalled = client_hello._recall(hello(2, session_ticket=b"").encode())
+    assert recalled == hello(2, session_ticket=b"")
+
+
 @given(position=st.integers(0, 10_000), value=st.integers(0, 255))
 def test_a_changed_byte_of_a_hello_with_a_ticket_is_never_overlooked(position: int, value: int) -> None:
     """As above, with pre_shared_key at the end."""

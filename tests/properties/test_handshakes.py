@@ -31,6 +31,7 @@ from tests.properties.damage import (
 )
 from tests.properties.wire import (
     BLAMES_THE_PEER,
+    SAMPLED,
     SETUPS,
     Wire,
     check_established,
@@ -45,7 +46,9 @@ from tlsocket.errors import AlertReceived, PeerMisbehaved, Reason, TLSError, Tru
 from tlsocket.record import pool_statistics
 from tlsocket.registry import AlertDescription, ContentType
 
-each_setup = pytest.mark.parametrize("setup", list(SETUPS))
+each_setup = pytest.mark.parametrize(
+    "setup", [pytest.param(name, marks=pytest.mark.long if name in SAMPLED else ()) for name in SETUPS]
+)
 setups = st.sampled_from(list(SETUPS))
 flights = st.integers(0, 1)
 

@@ -16,6 +16,7 @@ from tests.handshake.support import Link, client_config, credential, server_conf
 from tlsocket.config import ClientAuthentication, Role
 from tlsocket.connection import Connection
 from tlsocket.crypto.groups import SUPPORTED_GROUPS
+from tlsocket.crypto.suites import PSK_SUITES
 from tlsocket.errors import (
     AlertReceived,
     ApiMisuse,
@@ -30,6 +31,9 @@ from tlsocket.errors import (
     alert_for,
 )
 from tlsocket.events import AlertSent
+from tlsocket.handshake.session_caches import ServerSessionCache
+from tlsocket.handshake.tickets import TicketKeys
+from tlsocket.key_schedule.external_psk import PreSharedKey
 
 STEPS = 40
 """Flights that a handshake of ours never needs, whatever happens to it."""
@@ -39,6 +43,19 @@ BLAMES_THE_PEER = (AlertReceived, CertificateRejected, InvalidMessage, PeerIncom
 
 Alter = Callable[[Role, int, bytes], Iterable[bytes]]
 """alter(sender, number of its flight, the flight): the pieces that arrive, each in a call of its own."""
+
+_KEY = PreSharedKey(b"device", b"key" * 8)
+_TICKETS = TicketKeys()
+
+
+def _resumed(**stores: Any) -> Link:
+    """A handshake of TLS 1.2 that resumes the session of another."""
+    client = client_config(maximum_version=0x0303)
+    server = server_config(**stores)
+    again = Link(client, server)
+    again.client.use_session(Link(client, server).connect().client.tickets[0])
+    return again
+
 
 SETUPS: dict[str, Callable[[], Link]] = {
     "plain": lambda: Link(),
@@ -64,11 +81,23 @@ SETUPS: dict[str, Callable[[], Link]] = {
     "TLS 1.2 declined": lambda: Link(
         server=server_config(client_authentication=ClientAuthentication.OPTIONAL, maximum_version=0x0303)
     ),
+    "TLS 1.2 resumed by ticket": lambda: _resumed(ticket_store=_TICKETS, tls12_tickets=True),
+    "TLS 1.2 resumed by session id": lambda: _resumed(session_ids=ServerSessionCache()),
+    "TLS 1.2 with a new ticket": lambda: Link(
+        client_config(maximum_version=0x0303), server_config(ticket_store=_TICKETS, tls12_tickets=True)
+    ),
+    "TLS 1.2 with a pre-shared key": lambda: Link(
+        client_config(maximum_version=0x0303, tls12_cipher_suites=PSK_SUITES, choose_psk=lambda _name, _hint: _KEY),
+        server_config(credentials=(), tls12_cipher_suites=PSK_SUITES, find_psk=lambda _identity: _KEY),
+    ),
     "not compatible": lambda: Link(
         client_config(middlebox_compatibility=False), server_config(middlebox_compatibility=False)
     ),
 }
 """Handshakes of each shape, not yet started."""
+
+SAMPLED = frozenset(name for name in SETUPS if "resumed" in name or "ticket" in name or "pre-shared" in name)
+"""Those that are played where setups are drawn by lot, and not at every byte in the short run."""
 
 
 def unaltered(_sender: Role, _number: int, flight: bytes) -> Iterable[bytes]:

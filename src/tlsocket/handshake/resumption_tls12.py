@@ -37,7 +37,15 @@ from tlsocket.messages import ClientHello
 from tlsocket.messages.tls12 import Tls12NewSessionTicket
 from tlsocket.registry.versions import ProtocolVersion
 
-__all__ = ["find_state", "keep_state", "new_session", "new_ticket", "resume_session", "resume_state"]
+__all__ = [
+    "find_state",
+    "keep_state",
+    "new_session",
+    "new_ticket",
+    "resume_session",
+    "resume_state",
+    "worth_renewing",
+]
 
 _LIFETIME = 7200
 """Seconds, where the server says nothing: of a session id, or a lifetime hint of 0 (RFC 5077 section 3.3)."""
@@ -162,6 +170,16 @@ def resume_state(hs: Tls12Handshake[ServerConfig], state: SessionState) -> None:
         state.authenticated_at / 1000,
     )
     _resume(hs, suite, state.secret, peer)
+
+
+def worth_renewing(config: ServerConfig, state: SessionState) -> bool:
+    """Whether a client that comes with this session should get a new ticket: half of its life is over.
+
+    As in OpenSSL one that is fresh serves again; but not where the session as a whole ends no later than it.
+    """
+    now = int(clock.now() * 1000)
+    age = (now - state.issued_at) // 1000
+    return age > state.lifetime // 2 and lifetime_left(config, now, state.authenticated_at) > state.lifetime - age
 
 
 def new_ticket(hs: Tls12Handshake[ServerConfig]) -> bytes:

@@ -57,7 +57,7 @@ from tlsocket.handshake.machine_tls12 import Tls12Handshake
 from tlsocket.handshake.negotiation import remember, select_application_protocol
 from tlsocket.handshake.negotiation_tls12 import Tls12Choice, demanded_of_client, negotiate_tls12
 from tlsocket.handshake.proofs import AnonymousPeer, PreSharedKeyPeer
-from tlsocket.handshake.resumption_tls12 import find_state, keep_state, new_ticket, resume_state
+from tlsocket.handshake.resumption_tls12 import find_state, keep_state, new_ticket, resume_state, worth_renewing
 from tlsocket.handshake.sessions import SessionState
 from tlsocket.handshake.sizes import answer_record_size_limit
 from tlsocket.handshake.states import State, Tls12ServerState
@@ -198,7 +198,8 @@ def _plan_session(hs: Tls12ServerHandshake) -> None:
     """What the ServerHello says of sessions: a ticket will come, or this one has an id, or neither."""
     # Without the extended main secret nothing is ever resumed.
     may = hs.extended and hs.credential is not None
-    hs.gives_ticket = may and hs.config.tls12_tickets and hs.hello.extensions.session_ticket is not None
+    if may and hs.config.tls12_tickets and hs.hello.extensions.session_ticket is not None:
+        hs.gives_ticket = hs.resumed is None or worth_renewing(hs.config, hs.resumed)
     if hs.resumed is not None:
         hs.session_id = hs.hello.legacy_session_id
     elif may and not hs.gives_ticket and hs.config.session_ids is not None:

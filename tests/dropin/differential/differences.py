@@ -137,18 +137,6 @@ DIFFERENCES: tuple[Difference, ...] = (
         "deprecated in Python 3.13; there is no such set of options",
     ),
     Difference(
-        "Sessions of TLS 1.2",
-        "session_reused|has_session", ": (True|False)", ": (True|False)",
-        "not built yet: each handshake is a full one",
-        setup=r"versions=.*'1\.2'.*resume=True",
-    ),
-    Difference(
-        "Sessions of TLS 1.2",
-        f"do_handshake|shake|{_READS}|{_WRITES}", r"\(early\)|: 'not made'", r"\(early\)",
-        "an abbreviated handshake has fewer steps",
-        setup=r"versions=.*'1\.2'.*resume=True", ends=True,
-    ),
-    Difference(
         "Tickets and unwrap()",
         "unwrap", "SSLWantReadError", "'a socket'|'nothing'",
         "OpenSSL gives up once for each ticket that it meets on the way to close_notify",
