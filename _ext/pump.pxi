@@ -10,12 +10,19 @@ cdef extern from *:
     #ifndef MSG_NOSIGNAL
     #define MSG_NOSIGNAL 0 /* Python ignores SIGPIPE; this flag is for programs that do not. */
     #endif
+    #ifdef __linux__
+    #define TLSOCKET_MSG_DROP MSG_TRUNC /* For TCP: take the bytes without copying them. */
+    #else
+    #define TLSOCKET_MSG_DROP 0
+    #endif
     """
+    int MSG_DROP "TLSOCKET_MSG_DROP"
 
 cdef extern from "sys/socket.h" nogil:
     Py_ssize_t c_send "send"(int fd, const void* data, size_t length, int flags) noexcept
     Py_ssize_t c_recv "recv"(int fd, void* data, size_t length, int flags) noexcept
     int MSG_DONTWAIT
+    int MSG_PEEK
     int MSG_NOSIGNAL
 
 cdef extern from "poll.h" nogil:

@@ -557,6 +557,45 @@ def test_select_is_honest(client: Any, server: Any) -> None:
         assert not select.select([near], [], [], 0)[0]
 
 
+def test_select_alone_tells_of_the_end(contexts: tuple[Any, Any]) -> None:
+    """The peer sends, says that it is done and waits for the same from us; nobody here asks `pending()`."""
+    client, server = contexts
+    with connected(client, server) as (near, far):
+        far.setblocking(False)
+        near.sendall(b"x" * 5000)
+        goodbye = Background(near.unwrap)
+        time.sleep(0.05)  # so that all of it is there at the first read
+        received = b""
+        while True:
+            assert select.select([far], [], [], TIMEOUT)[0], "select sleeps on an end"
+            try:
+                piece = far.recv(65536)
+            except ssl.SSLWantReadError:
+                continue
+            if not piece:
+                break
+            received += piece
+        assert received == b"x" * 5000
+        far.settimeout(TIMEOUT)
+        far.unwrap()
+        goodbye.result()
+
+
+def test_what_follows_the_end_is_left_to_the_next_protocol(client: Any, server: Any) -> None:
+    """One read is offered data, close_notify and plaintext, and takes data only; `unwrap` comes afterwards."""
+    with connected(client, server) as (near, far):
+        near.sendall(b"last words")
+        near._conn.close()
+        near._conn.writer.flush(near, TIMEOUT)
+        socket.socket.sendall(near, b"220 plain text")
+        time.sleep(0.05)
+        assert far.recv(65536) == b"last words"
+        assert far.recv(65536) == b""
+        goodbye = Background(near.unwrap)
+        assert far.unwrap().recv(100) == b"220 plain text"
+        goodbye.result()
+
+
 def test_selectors_serve_an_echo(client: Any, server: Any) -> None:
     stop = threading.Event()
     listener = socket.create_server(("127.0.0.1", 0))
