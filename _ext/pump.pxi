@@ -43,6 +43,26 @@ cdef extern from "time.h" nogil:
     int clock_gettime(int clock, timespec* now) noexcept
 
 
+cdef class Carrier:
+    """In the place of a descriptor: an object that moves the bytes itself. A subclass has two methods:
+
+    carry_out(data, timeout) gives bytes to its transport and answers how many it took, at least one; carry_in(size,
+    timeout) answers up to `size` bytes, b"" at the transport's end. Either answers an outcome where it did not come to
+    that, and raises what its transport raises. `timeout` is in seconds; None waits for ever, 0 not at all.
+    """
+
+
+cdef enum:
+    CARRIED_AT_MOST = 65536
+
+
+cdef object time_left(double timeout, double deadline):
+    """What is left for a Carrier; below zero when the time is up."""
+    if timeout < 0:
+        return None
+    return 0.0 if timeout == 0 else deadline - monotonic()
+
+
 cdef double monotonic() noexcept:
     cdef timespec now
     clock_gettime(CLOCK_MONOTONIC, &now)

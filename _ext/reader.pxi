@@ -482,6 +482,22 @@ cdef class RecordReader:
             if count >= 0 or errno != EINTR:
                 return count
 
+    cdef int carry_in(self, object carrier, Py_ssize_t limit, double timeout, double deadline) except -100:
+        """`fill` through a Carrier, whose bytes are copied. It cannot be looked at: an alert may come behind data."""
+        left = time_left(timeout, deadline)
+        if timeout > 0 and left <= 0:
+            return OUTCOME_TIMED_OUT
+        data = carrier.carry_in(limit, left)
+        if isinstance(data, int):
+            return data
+        if len(data) > limit:
+            raise InternalError(Reason.INTERNAL, f"{len(data)} bytes were carried, and {limit} asked for")
+        if len(data) == 0:
+            self.end = OUTCOME_TRUNCATED
+            return OUTCOME_TRUNCATED
+        self.append(data)
+        return 0
+
     cdef int fill(self, object sock, Py_ssize_t size, double timeout, double deadline) except -100:
         """One read from the transport, within law 1: 0 when bytes came, or an outcome (TRUNCATED at its end).
 
@@ -495,6 +511,8 @@ cdef class RecordReader:
         cdef bint looking = size > 0 and self.may_pass_an_end(limit)
         cdef int flags = 0 if timeout < 0 else MSG_DONTWAIT
         cdef int outcome
+        if isinstance(sock, Carrier):
+            return self.carry_in(sock, limit, timeout, deadline)
         if looking and self.raw.end == self.raw.start and limit < 2 * self.least_loss + ALERT_LENGTH + 1:
             # So little that there is nothing to look at: enough for an alert, which nothing else fits beside.
             limit = self.least_loss + ALERT_LENGTH

@@ -223,6 +223,8 @@ cdef class RecordWriter:
         cdef int fd
         cdef int flags = MSG_NOSIGNAL if timeout < 0 else MSG_NOSIGNAL | MSG_DONTWAIT
         cdef int outcome
+        if isinstance(sock, Carrier):
+            return self.carry_out(sock, timeout, deadline)
         while self.out.end > self.out.start:
             fd = descriptor(sock)
             if fd < 0:
@@ -254,6 +256,30 @@ cdef class RecordWriter:
             if outcome != 0:
                 self.last_errno = errno
                 return outcome
+        chunk_give(&self.out)
+        return 0
+
+    cdef int carry_out(self, object carrier, double timeout, double deadline) except -100:
+        """`write_out` through a Carrier, which gets a copy: it may keep what it is given."""
+        cdef Py_ssize_t length
+        cdef Py_ssize_t count
+        while self.out.end > self.out.start:
+            length = min(self.out.end - self.out.start, <Py_ssize_t>CARRIED_AT_MOST)
+            left = time_left(timeout, deadline)
+            if timeout > 0 and left <= 0:
+                return OUTCOME_TIMED_OUT
+            data = PyBytes_FromStringAndSize(<char*>self.out.memory + self.out.start, length)
+            try:
+                count = carrier.carry_out(data, left)
+            except (BrokenPipeError, ConnectionResetError) as error:
+                # As from a descriptor: who sends may have reasons to do without.
+                self.last_errno = error.errno or EPIPE
+                return OUTCOME_SYSTEM_ERROR
+            if count > length or count == 0:
+                raise InternalError(Reason.INTERNAL, f"{count} of {length} bytes were carried")
+            if count < 0:
+                return <int>count
+            self.out.start += count
         chunk_give(&self.out)
         return 0
 

@@ -35,6 +35,11 @@ cdef class Window:
     cdef bint writable
 
 
+# pump.pxi: an object in the place of a descriptor. No fields, so that it mixes with any class.
+cdef class Carrier:
+    pass
+
+
 # protection.pxi: keys of one direction and one epoch.
 cdef class Protection:
     cdef readonly Py_ssize_t overhead        # what a record loses besides its header
@@ -105,6 +110,7 @@ cdef class RecordWriter:
     cdef Py_ssize_t send_all(
         self, object sock, Piece* pieces, Py_ssize_t length, double timeout, double deadline, object owner
     ) except -100
+    cdef int carry_out(self, object carrier, double timeout, double deadline) except -100
     cdef Py_ssize_t send_pieces(
         self, object sock, Piece* pieces, Py_ssize_t length, object timeout, object owner
     ) except -100
@@ -179,6 +185,7 @@ cdef class RecordReader:
     cdef int report_end(self) except -100
     cdef bint may_pass_an_end(self, Py_ssize_t limit) noexcept
     cdef Py_ssize_t up_to_an_end(self, Py_ssize_t count) noexcept
+    cdef int carry_in(self, object carrier, Py_ssize_t limit, double timeout, double deadline) except -100
     cdef Py_ssize_t take_seen(self, object sock, Py_ssize_t count) except -100
     cdef int fill(self, object sock, Py_ssize_t size, double timeout, double deadline) except -100
     cdef int guarded_fill(

@@ -51,6 +51,14 @@ class Owner(Protocol):
 class Socket(Protocol):
     def fileno(self) -> int: ...
 
+class Carrier:
+    """In the place of a descriptor: an object that moves the bytes itself.
+
+    A subclass has `carry_out(data: bytes, timeout) -> int`, how many bytes its transport took (at least one), and
+    `carry_in(size, timeout) -> bytes | int`, what came (b"" at its end); either may answer an outcome, and raises what
+    its transport raises. `timeout` is in seconds; None waits for ever, 0 not at all.
+    """
+
 class Protection:
     """Keys of one direction and one epoch: AEAD, static IV, 64-bit sequence number, usage counts."""
 

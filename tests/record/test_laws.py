@@ -181,7 +181,7 @@ def test_1_an_alert_behind_data_stays_in_the_kernel(
         sealed = [left.seal(part) for part in (b"last ", b"words", b"", b"!!")]
         left.writer.queue_close_notify()
         near.sendall(b"".join((*sealed, left.writer.data_to_send(), b"220 plain text")))
-        received = []
+        received: list[bytes | int] = []
         while not received or received[-1] != b"":
             assert readable(far), "nothing to see, and yet no end"
             received.append(right.recv(1000, 0))
