@@ -510,7 +510,8 @@ def test_sendmsg_sends_many_buffers_as_one(contexts: tuple[Any, Any]) -> None:
     client, server = contexts
     with connected(client, server) as (near, far):
         near, far = (near, far) if type(near) is tlsocket.SSLSocket else (far, near)
-        pieces: list[Any] = [b"", b"head", *(bytes([n % 256]) * n for n in range(700)), array.array("I", [7, 8]), memoryview(b"tail")]
+        pieces: list[Any] = [b"", b"head", *(bytes([n % 256]) * n for n in range(700)), array.array("I", [7, 8])]
+        pieces.append(memoryview(b"tail"))
         whole = b"".join(bytes(piece) for piece in pieces)
         background = Background(lambda: near.sendmsg(iter(pieces)))
         assert receive_exactly(far, len(whole)) == whole

@@ -170,7 +170,7 @@ def test_1_an_end_behind_data_counts_one_and_is_reported_without_the_descriptor(
 def test_1_an_alert_behind_data_stays_in_the_kernel(
     pair: Callable[[], tuple[socket.socket, socket.socket]], version: str
 ) -> None:
-    """ "An alert is read by itself": behind data it stays in the kernel, and a program that asks `select` alone sees the
+    """ "An alert is read by itself": behind data it stays in the kernel, and who asks `select` alone sees the
     end; what is behind it stays there too, being the next protocol's."""
     near, far = pair()
     with near, far:
