@@ -69,7 +69,9 @@ def test_pymysql(near: Ends, files: Files, peer: Callable[[str], str], tmp_path:
             cursor.execute("select word from words")
             assert cursor.fetchone() == (DATA,)
             cursor.execute("show status like 'Ssl_cipher'")
-            assert cursor.fetchone() == ("Ssl_cipher", connection._sock.cipher()[0])
+            cipher = connection._sock.cipher()
+            assert cipher is not None
+            assert cursor.fetchone() == ("Ssl_cipher", cipher[0])
 
     with process(words, port, tmp_path / "log"):
         cases(near, act)

@@ -452,16 +452,16 @@ class SSLSocket(ConnectionView, Refusals, socket, metaclass=ABCMeta):
     ) -> int:
         """Send several buffers as if they were one; returns how many bytes are on their way. `send` has the rule.
 
-        `ssl` refuses it. Ancillary data (descriptors, credentials) has no place in a TLS stream and is refused.
+        `ssl` refuses it, and so are ancillary data (descriptors, credentials), flags and an address here: a TLS stream
+        has no place for them.
         """
+        if not self._plain and (flags != 0 or address is not None or tuple(ancdata)):
+            raise NotImplementedError(f"sendmsg with more than buffers not allowed on instances of {type(self)}")
         conn = self._conn
         if conn is None:
             conn = self._tls()
             if conn is None:
                 return super().sendmsg(buffers, ancdata, flags, address)
-        if flags != 0 or address is not None or tuple(ancdata):
-            what = "non-zero flags" if flags else "ancillary data" if address is None else "an address"
-            raise ValueError(f"{what} not allowed in calls to sendmsg() on {type(self)}")
         pieces = list(buffers)
         timeout = self.gettimeout()
         if not self._ready:
