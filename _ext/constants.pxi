@@ -24,6 +24,7 @@ cdef enum:
     INNER_LIMIT = 16384 + 1                     # TLSInnerPlaintext, RFC 9846 section 5.4
     CIPHERTEXT_LIMIT = 16384 + 256              # TLSCiphertext.encrypted_record, RFC 9846 section 5.2
     RECORD_LIMIT = 5 + 16384 + 256
+    ALERT_LENGTH = 2                            # Alert, RFC 9846 section 6
     LEAST_LOSS = 22                             # header, tag and inner type: what a record loses under TLS 1.3
     EMPTY_RECORD_BUDGET = 32                    # consecutive records without content (law 9)
     CHANGE_CIPHER_SPEC_BUDGET = 32

@@ -10,12 +10,19 @@ cdef extern from *:
     #ifndef MSG_NOSIGNAL
     #define MSG_NOSIGNAL 0 /* Python ignores SIGPIPE; this flag is for programs that do not. */
     #endif
+    #ifdef __linux__
+    #define TLSOCKET_MSG_DROP MSG_TRUNC /* For TCP: take the bytes without copying them. */
+    #else
+    #define TLSOCKET_MSG_DROP 0
+    #endif
     """
+    int MSG_DROP "TLSOCKET_MSG_DROP"
 
 cdef extern from "sys/socket.h" nogil:
     Py_ssize_t c_send "send"(int fd, const void* data, size_t length, int flags) noexcept
     Py_ssize_t c_recv "recv"(int fd, void* data, size_t length, int flags) noexcept
     int MSG_DONTWAIT
+    int MSG_PEEK
     int MSG_NOSIGNAL
 
 cdef extern from "poll.h" nogil:
@@ -34,6 +41,26 @@ cdef extern from "time.h" nogil:
         long tv_nsec
     int CLOCK_MONOTONIC
     int clock_gettime(int clock, timespec* now) noexcept
+
+
+cdef class Carrier:
+    """In the place of a descriptor: an object that moves the bytes itself. A subclass has two methods:
+
+    carry_out(data, timeout) gives bytes to its transport and answers how many it took, at least one; carry_in(size,
+    timeout) answers up to `size` bytes, b"" at the transport's end. Either answers an outcome where it did not come to
+    that, and raises what its transport raises. `timeout` is in seconds; None waits for ever, 0 not at all.
+    """
+
+
+cdef enum:
+    CARRIED_AT_MOST = 65536
+
+
+cdef object time_left(double timeout, double deadline):
+    """What is left for a Carrier; below zero when the time is up."""
+    if timeout < 0:
+        return None
+    return 0.0 if timeout == 0 else deadline - monotonic()
 
 
 cdef double monotonic() noexcept:

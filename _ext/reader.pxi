@@ -29,14 +29,89 @@ cdef class RecordReader(_RecordOpener):
 
     # -- with a descriptor ------------------------------------------------------------------------------------------
 
+    cdef bint may_pass_an_end(self, Py_ssize_t limit) noexcept:
+        """Whether a read of `limit` bytes may take an alert together with anything before or behind it."""
+        cdef Py_ssize_t held = self.raw.end - self.raw.start
+        cdef const unsigned char* header = self.raw.memory + self.raw.start
+        if self.protection is None:
+            return False
+        if held >= HEADER:
+            return held + limit > HEADER + ((<Py_ssize_t>header[3] << 8) | header[4])
+        return held + limit > self.least_loss + ALERT_LENGTH
+
+    cdef Py_ssize_t up_to_an_end(self, Py_ssize_t count) noexcept:
+        """How many of `count` bytes, looked at behind those held, may be taken: an alert by itself, or what is before.
+
+        An alert cannot be told from two bytes of data before it is opened; those two are read by themselves then. One
+        that its sender padded (RFC 9846 section 5.4) looks like data, and is taken.
+        """
+        cdef unsigned char* memory = self.raw.memory
+        cdef Py_ssize_t position = self.raw.start
+        cdef Py_ssize_t stop = self.raw.end + count
+        cdef Py_ssize_t length
+        while stop - position >= HEADER:
+            length = HEADER + ((<Py_ssize_t>memory[position + 3] << 8) | memory[position + 4])
+            if length == self.least_loss + ALERT_LENGTH and (
+                memory[position] == (TYPE_APPLICATION_DATA if self.protection.inner_type else TYPE_ALERT)
+            ):
+                if position == self.raw.start:
+                    position += length
+                return min(count, position - self.raw.end)
+            position += length
+        return count
+
+    cdef Py_ssize_t take_seen(self, object sock, Py_ssize_t count) except -100:
+        """Take from the kernel what a look at it has put into memory: the bytes taken, or -1 with `errno` set.
+
+        With the GIL held: there is nothing to wait for, and nobody may close the descriptor meanwhile.
+        """
+        cdef int fd = descriptor(sock)
+        if fd < 0:
+            set_errno(EBADF)
+            return -1
+        while True:
+            # Where the kernel cannot drop them, it puts the same bytes into the same place.
+            count = c_recv(fd, self.raw.memory + self.raw.end, <size_t>count, MSG_DONTWAIT | MSG_DROP)
+            if count >= 0 or errno != EINTR:
+                return count
+
+    cdef int carry_in(self, object carrier, Py_ssize_t limit, double timeout, double deadline) except -100:
+        """`fill` through a Carrier, whose bytes are copied. It cannot be looked at: an alert may come behind data."""
+        left = time_left(timeout, deadline)
+        if timeout > 0 and left <= 0:
+            return OUTCOME_TIMED_OUT
+        data = carrier.carry_in(limit, left)
+        if isinstance(data, int):
+            return data
+        if len(data) > limit:
+            raise InternalError(Reason.INTERNAL, f"{len(data)} bytes were carried, and {limit} asked for")
+        if len(data) == 0:
+            self.end = OUTCOME_TRUNCATED
+            return OUTCOME_TRUNCATED
+        self.append(data)
+        return 0
+
     cdef int fill(self, object sock, Py_ssize_t size, double timeout, double deadline) except -100:
-        """One read from the transport, within law 1: 0 when bytes came, or an outcome (TRUNCATED at its end)."""
+        """One read from the transport, within law 1: 0 when bytes came, or an outcome (TRUNCATED at its end).
+
+        An alert is taken by itself: behind data it stays in the kernel, so that select() goes on telling of it, and what
+        is behind it may be another protocol's. A read that might pass one looks first, and takes what is before.
+        """
         cdef Py_ssize_t count
         cdef Py_ssize_t limit = min(self.wanted(size), <Py_ssize_t>READ_AT_MOST)
         cdef unsigned char* memory
         cdef int fd
+        cdef bint looking = size > 0 and self.may_pass_an_end(limit)
         cdef int flags = 0 if timeout < 0 else MSG_DONTWAIT
         cdef int outcome
+        if isinstance(sock, Carrier):
+            return self.carry_in(sock, limit, timeout, deadline)
+        if looking and self.raw.end == self.raw.start and limit < 2 * self.least_loss + ALERT_LENGTH + 1:
+            # So little that there is nothing to look at: enough for an alert, which nothing else fits beside.
+            limit = self.least_loss + ALERT_LENGTH
+            looking = False
+        if looking:
+            flags |= MSG_PEEK
         if self.raw.memory == NULL:
             chunk_take(&self.raw, limit)
         elif self.raw.capacity - self.raw.end < limit:
@@ -50,6 +125,8 @@ cdef class RecordReader(_RecordOpener):
                 break
             with nogil:
                 count = c_recv(fd, memory, <size_t>limit, flags)
+            if count > 0 and looking:
+                count = self.take_seen(sock, self.up_to_an_end(count))
             if count > 0:
                 self.raw.end += count
                 return 0
@@ -184,6 +261,30 @@ cdef class RecordReader(_RecordOpener):
                 self.leave(sock)
         finally:
             PyBuffer_Release(&view)
+
+    def peek(self, sock, Py_ssize_t size, timeout, owner, /):
+        """Up to `size` bytes that the next read will deliver again, of one record; b"" after close_notify; an outcome."""
+        cdef double limit = seconds(timeout)
+        cdef double deadline = monotonic() + limit if limit > 0 else 0
+        cdef Py_ssize_t produced = 0
+        cdef int outcome = side_take(&self.side, limit, deadline)
+        if outcome != 0:
+            return OUTCOME_WANT_READ if limit == 0 else outcome
+        try:
+            while self.plain.end == self.plain.start:
+                if self.end != END_NONE:
+                    outcome = self.report_end()
+                    return b"" if outcome == OUTCOME_CLOSED else outcome
+                outcome = self.open_held(NULL, 0, 0, &produced, True, owner)
+                if outcome == OUTCOME_WANT_READ:
+                    outcome = self.guarded_fill(sock, 0, limit, deadline, owner)
+                if outcome != 0 and outcome != OUTCOME_HAVE_DATA and self.end == END_NONE:
+                    return outcome
+            return PyBytes_FromStringAndSize(
+                <char*>self.plain.memory + self.plain.start, max(0, min(size, self.plain.end - self.plain.start))
+            )
+        finally:
+            self.leave(sock)
 
     def pull(self, sock, timeout, owner, /):
         """Handshake and unwrap: record by record until the owner stops, data comes, the stream ends, or an outcome."""

@@ -15,6 +15,21 @@ cdef Py_ssize_t sealed_size(Py_ssize_t length, Py_ssize_t fragment) noexcept:
     return length + (length // fragment + 1) * (RECORD_LIMIT - PLAINTEXT_LIMIT)
 
 
+cdef void gather(Piece** pieces, unsigned char* target, Py_ssize_t length) noexcept:
+    """Take `length` bytes off the front of the pieces and copy them to `target`, where that is not NULL."""
+    cdef Py_ssize_t part
+    while length > 0:
+        part = min(length, pieces[0].length)
+        if target != NULL:
+            memcpy(target, pieces[0].data, <size_t>part)
+            target += part
+        pieces[0].data += part
+        pieces[0].length -= part
+        length -= part
+        if pieces[0].length == 0 and length > 0:
+            pieces[0] += 1
+
+
 cdef class RecordWriter:
     def __cinit__(self):
         side_init(&self.side)
@@ -105,9 +120,9 @@ cdef class RecordWriter:
         return 0
 
     cdef int seal_bytes(
-        self, Protection protection, int content_type, const unsigned char* data, Py_ssize_t length
+        self, Protection protection, int content_type, Piece** pieces, Py_ssize_t length
     ) except -1:
-        """Fragment `data` into records of one type at the end of the output."""
+        """Fragment `length` bytes of the pieces into records of one type at the end of the output."""
         cdef Py_ssize_t part
         cdef unsigned char* record
         while True:
@@ -119,10 +134,10 @@ cdef class RecordWriter:
                 record[2] = 3
                 record[3] = <unsigned char>(part >> 8)
                 record[4] = <unsigned char>(part & 0xFF)
-                memcpy(record + HEADER, data, <size_t>part)
+                gather(pieces, record + HEADER, part)
                 self.out.end += HEADER + part
             else:
-                memcpy(record + HEADER + protection.content_offset, data, <size_t>part)
+                gather(pieces, record + HEADER + protection.content_offset, part)
                 try:
                     self.out.end += protection.seal(record, part, content_type)
                 except BaseException as error:
@@ -130,7 +145,6 @@ cdef class RecordWriter:
                     wipe(record, <size_t>(HEADER + protection.content_offset + part))
                     self.fail(error)
                     raise
-            data += part
             length -= part
             if length == 0:
                 return 0
@@ -139,7 +153,8 @@ cdef class RecordWriter:
         """Seal the control queue, in order, changing keys where it says so."""
         cdef list control
         cdef bytes payload
-        cdef Py_ssize_t length
+        cdef Piece piece
+        cdef Piece* pieces
         try:
             while self.control:
                 control = self.control
@@ -149,12 +164,14 @@ cdef class RecordWriter:
                         self.change_key(item)
                         continue
                     payload = item if isinstance(item, bytes) else item()
-                    length = PyBytes_GET_SIZE(payload)
-                    self.reserve(sealed_size(length, self.fragment))
+                    piece.data = <unsigned char*>PyBytes_AS_STRING(payload)
+                    piece.length = PyBytes_GET_SIZE(payload)
+                    pieces = &piece
+                    self.reserve(sealed_size(piece.length, self.fragment))
                     # A change_cipher_spec is never protected (RFC 9846 section 5).
                     self.seal_bytes(
                         None if content_type == TYPE_CHANGE_CIPHER_SPEC else self.protection,
-                        content_type, <unsigned char*>PyBytes_AS_STRING(payload), length,
+                        content_type, &pieces, piece.length,
                     )
         except BaseException as error:
             self.fail(error)
@@ -187,13 +204,13 @@ cdef class RecordWriter:
             self.seal_control()
         return OUTCOME_CLOSED if self.closing else 0
 
-    cdef int seal_application(self, const unsigned char* data, Py_ssize_t length) except -1:
-        """Seal application data behind the control queue, all of it or nothing."""
+    cdef int seal_application(self, Piece** pieces, Py_ssize_t length) except -1:
+        """Seal application data, the next `length` bytes of the pieces, behind the control queue: all or nothing."""
         cdef uint64_t records = <uint64_t>((length + self.fragment - 1) // self.fragment)
         if self.protection.confidentiality_limit - self.protection.sequence < records:
             raise TLSError(Reason.SEND_KEY_EXHAUSTED)
         self.reserve(sealed_size(length, self.fragment))
-        self.seal_bytes(self.protection, TYPE_APPLICATION_DATA, data, length)
+        self.seal_bytes(self.protection, TYPE_APPLICATION_DATA, pieces, length)
         return 0
 
     # -- with a descriptor ------------------------------------------------------------------------------------------
@@ -206,6 +223,8 @@ cdef class RecordWriter:
         cdef int fd
         cdef int flags = MSG_NOSIGNAL if timeout < 0 else MSG_NOSIGNAL | MSG_DONTWAIT
         cdef int outcome
+        if isinstance(sock, Carrier):
+            return self.carry_out(sock, timeout, deadline)
         while self.out.end > self.out.start:
             fd = descriptor(sock)
             if fd < 0:
@@ -240,10 +259,34 @@ cdef class RecordWriter:
         chunk_give(&self.out)
         return 0
 
+    cdef int carry_out(self, object carrier, double timeout, double deadline) except -100:
+        """`write_out` through a Carrier, which gets a copy: it may keep what it is given."""
+        cdef Py_ssize_t length
+        cdef Py_ssize_t count
+        while self.out.end > self.out.start:
+            length = min(self.out.end - self.out.start, <Py_ssize_t>CARRIED_AT_MOST)
+            left = time_left(timeout, deadline)
+            if timeout > 0 and left <= 0:
+                return OUTCOME_TIMED_OUT
+            data = PyBytes_FromStringAndSize(<char*>self.out.memory + self.out.start, length)
+            try:
+                count = carrier.carry_out(data, left)
+            except (BrokenPipeError, ConnectionResetError) as error:
+                # As from a descriptor: who sends may have reasons to do without.
+                self.last_errno = error.errno or EPIPE
+                return OUTCOME_SYSTEM_ERROR
+            if count > length or count == 0:
+                raise InternalError(Reason.INTERNAL, f"{count} of {length} bytes were carried")
+            if count < 0:
+                return <int>count
+            self.out.start += count
+        chunk_give(&self.out)
+        return 0
+
     cdef Py_ssize_t send_all(
-        self, object sock, const unsigned char* data, Py_ssize_t length, double timeout, double deadline, object owner
+        self, object sock, Piece* pieces, Py_ssize_t length, double timeout, double deadline, object owner
     ) except -100:
-        """Law 2. What was taken, or an outcome. Waiting sockets take everything; others one batch."""
+        """Law 2. What was taken of the pieces, or an outcome. Waiting sockets take everything; others one batch."""
         cdef Py_ssize_t taken = 0
         cdef Py_ssize_t batch
         cdef int outcome
@@ -252,6 +295,7 @@ cdef class RecordWriter:
             return outcome
         if length < self.sealed:
             return OUTCOME_BAD_LENGTH
+        gather(&pieces, NULL, self.sealed)
         while True:
             outcome = self.write_out(sock, timeout, deadline)
             if outcome != 0:
@@ -265,7 +309,7 @@ cdef class RecordWriter:
             outcome = self.prepare(owner)
             if taken < length and outcome == 0:
                 batch = min(length - taken, self.room if timeout == 0 else BLOCKING_BATCH)
-                self.seal_application(data + taken, batch)
+                self.seal_application(&pieces, batch)
                 self.sealed = batch
                 if timeout == 0 and batch == self.room:
                     self.room = min(2 * self.room, <Py_ssize_t>ROOM_AT_MOST)
@@ -296,25 +340,66 @@ cdef class RecordWriter:
             side_release(&self.side)
         return 0
 
+    cdef Py_ssize_t send_pieces(
+        self, object sock, Piece* pieces, Py_ssize_t length, object timeout, object owner
+    ) except -100:
+        """`send_all` with the side taken and given up."""
+        cdef double limit = seconds(timeout)
+        cdef double deadline = monotonic() + limit if limit > 0 else 0
+        cdef int outcome = side_take(&self.side, limit, deadline)
+        if outcome != 0:
+            return OUTCOME_WANT_WRITE if limit == 0 else outcome
+        try:
+            return self.send_all(sock, pieces, length, limit, deadline, owner)
+        finally:
+            self.finish(sock)
+
     def send(self, sock, data, timeout, owner, /):
         """Law 2: the number of bytes taken, all of them in the kernel; or an outcome."""
         cdef Py_buffer view
-        cdef double limit = seconds(timeout)
-        cdef double deadline = monotonic() + limit if limit > 0 else 0
+        cdef Piece piece
         cdef int outcome = self.refuse()
         if outcome != 0:
             return outcome
         PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
         try:
-            outcome = side_take(&self.side, limit, deadline)
-            if outcome != 0:
-                return OUTCOME_WANT_WRITE if limit == 0 else outcome
-            try:
-                return self.send_all(sock, <const unsigned char*>view.buf, view.len, limit, deadline, owner)
-            finally:
-                self.finish(sock)
+            piece.data = <const unsigned char*>view.buf
+            piece.length = view.len
+            return self.send_pieces(sock, &piece, view.len, timeout, owner)
         finally:
             PyBuffer_Release(&view)
+
+    def sendmsg(self, sock, buffers, timeout, owner, /):
+        """`send` of several buffers as if they were one, without joining them: each byte is copied into its record."""
+        cdef list held = list(buffers)
+        cdef Py_ssize_t count = len(held)
+        cdef Py_ssize_t taken = 0
+        cdef Py_ssize_t length = 0
+        cdef Py_buffer* views
+        cdef Piece* pieces
+        cdef int outcome = self.refuse()
+        if outcome != 0:
+            return outcome
+        # One more than there are: no buffers are none to send, and no memory is an error.
+        views = <Py_buffer*>malloc(<size_t>(count + 1) * sizeof(Py_buffer))
+        pieces = <Piece*>malloc(<size_t>(count + 1) * sizeof(Piece))
+        try:
+            if views == NULL or pieces == NULL:
+                raise MemoryError
+            pieces[0].length = 0
+            for item in held:
+                PyObject_GetBuffer(item, &views[taken], PyBUF_SIMPLE)
+                pieces[taken].data = <const unsigned char*>views[taken].buf
+                pieces[taken].length = views[taken].len
+                length += views[taken].len
+                taken += 1
+            return self.send_pieces(sock, pieces, length, timeout, owner)
+        finally:
+            while taken > 0:
+                taken -= 1
+                PyBuffer_Release(&views[taken])
+            free(views)
+            free(pieces)
 
     def flush(self, sock, timeout, /):
         """Seal the control queue and give everything to the kernel: 0, or an outcome."""
@@ -347,6 +432,8 @@ cdef class RecordWriter:
         `data_to_send`: this is for an event loop, which has a buffer of its own, and nothing is offered again.
         """
         cdef Py_buffer view
+        cdef Piece piece
+        cdef Piece* pieces = &piece
         cdef Py_ssize_t taken = start
         cdef Py_ssize_t batch
         cdef int outcome = self.refuse()
@@ -354,6 +441,8 @@ cdef class RecordWriter:
             return outcome
         PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
         try:
+            piece.data = <const unsigned char*>view.buf + start
+            piece.length = view.len - start
             side_take(&self.side, -1, 0)
             try:
                 while taken < view.len and outcome == 0:
@@ -361,7 +450,7 @@ cdef class RecordWriter:
                     if outcome != 0:
                         break
                     batch = min(view.len - taken, self.room)
-                    self.seal_application(<const unsigned char*>view.buf + taken, batch)
+                    self.seal_application(&pieces, batch)
                     taken += batch
                     if batch == self.room:
                         self.room = min(2 * self.room, <Py_ssize_t>ROOM_AT_MOST)
@@ -387,11 +476,15 @@ cdef class RecordWriter:
     def write(self, data, owner, /):
         """Seal all of `data` behind the control queue; `data_to_send` has the bytes. The length, or CLOSED."""
         cdef Py_buffer view
+        cdef Piece piece
+        cdef Piece* pieces = &piece
         cdef Py_ssize_t taken = 0
         cdef Py_ssize_t batch
         cdef int outcome
         PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
         try:
+            piece.data = <const unsigned char*>view.buf
+            piece.length = view.len
             side_take(&self.side, -1, 0)
             try:
                 outcome = self.refuse()
@@ -400,7 +493,7 @@ cdef class RecordWriter:
                     outcome = self.prepare(owner)
                     if outcome == 0 and taken < view.len:
                         batch = min(view.len - taken, <Py_ssize_t>BLOCKING_BATCH)
-                        self.seal_application(<unsigned char*>view.buf + taken, batch)
+                        self.seal_application(&pieces, batch)
                         taken += batch
                     if taken == view.len:
                         break

@@ -32,6 +32,8 @@ PACKAGES = {
     "node": "nodejs",
     "java": "default-jdk-headless",
     "redis-server": "redis-server",
+    "mariadbd": "mariadb-server-core",
+    "rabbitmq-server": "rabbitmq-server",
 }
 """Program to the Debian package that holds it; .ci/run installs them all."""
 

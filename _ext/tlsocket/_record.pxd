@@ -35,6 +35,11 @@ cdef class Window:
     cdef bint writable
 
 
+# pump.pxi: an object in the place of a descriptor. No fields, so that it mixes with any class.
+cdef class Carrier:
+    pass
+
+
 # protection.pxi: keys of one direction and one epoch.
 cdef class Protection:
     cdef readonly Py_ssize_t overhead        # what a record loses besides its header
@@ -66,6 +71,12 @@ cdef class Tls12Protection(Protection):
     cdef bytes additional_data(self, const unsigned char* header, Py_ssize_t length)
 
 
+# writer.pxi: a part of what is to be sent, in the caller's memory; an array of them is used up from the front.
+cdef struct Piece:
+    const unsigned char* data
+    Py_ssize_t length
+
+
 # writer.pxi, pump.pxi
 cdef class RecordWriter:
     cdef SideLock side
@@ -87,17 +98,21 @@ cdef class RecordWriter:
     cdef int fail(self, object error) except -1
     cdef int prepare(self, object owner) except -100
     cdef int seal_bytes(
-        self, Protection protection, int content_type, const unsigned char* data, Py_ssize_t length
+        self, Protection protection, int content_type, Piece** pieces, Py_ssize_t length
     ) except -1
     cdef int refuse(self) except -1
-    cdef int seal_application(self, const unsigned char* data, Py_ssize_t length) except -1
+    cdef int seal_application(self, Piece** pieces, Py_ssize_t length) except -1
     cdef tuple seal_between(
         self, const unsigned char* data, Py_ssize_t length, unsigned char* out, Py_ssize_t size, object owner
     )
     cdef int reserve(self, Py_ssize_t length) except -1
     cdef int write_out(self, object sock, double timeout, double deadline) except -100
     cdef Py_ssize_t send_all(
-        self, object sock, const unsigned char* data, Py_ssize_t length, double timeout, double deadline, object owner
+        self, object sock, Piece* pieces, Py_ssize_t length, double timeout, double deadline, object owner
+    ) except -100
+    cdef int carry_out(self, object carrier, double timeout, double deadline) except -100
+    cdef Py_ssize_t send_pieces(
+        self, object sock, Piece* pieces, Py_ssize_t length, object timeout, object owner
     ) except -100
     cdef int finish(self, object sock) except -1
     cdef int release(self) except -1
@@ -166,6 +181,10 @@ cdef class RecordReader(_RecordOpener):
     cdef bint gone                           # discarded while another thread was inside a call
     cdef readonly int last_errno
 
+    cdef bint may_pass_an_end(self, Py_ssize_t limit) noexcept
+    cdef Py_ssize_t up_to_an_end(self, Py_ssize_t count) noexcept
+    cdef int carry_in(self, object carrier, Py_ssize_t limit, double timeout, double deadline) except -100
+    cdef Py_ssize_t take_seen(self, object sock, Py_ssize_t count) except -100
     cdef int fill(self, object sock, Py_ssize_t size, double timeout, double deadline) except -100
     cdef int guarded_fill(
         self, object sock, Py_ssize_t size, double timeout, double deadline, object owner

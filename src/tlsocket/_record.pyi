@@ -6,7 +6,7 @@ never as an exception. Callers other than `tlsocket.connection`, `tlsocket.recor
 business here.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, Protocol
 
 from _typeshed import ReadableBuffer, WriteableBuffer
@@ -50,6 +50,14 @@ class Owner(Protocol):
 
 class Socket(Protocol):
     def fileno(self) -> int: ...
+
+class Carrier:
+    """In the place of a descriptor: an object that moves the bytes itself.
+
+    A subclass has `carry_out(data: bytes, timeout) -> int`, how many bytes its transport took (at least one), and
+    `carry_in(size, timeout) -> bytes | int`, what came (b"" at its end); either may answer an outcome, and raises what
+    its transport raises. `timeout` is in seconds; None waits for ever, 0 not at all.
+    """
 
 class Protection:
     """Keys of one direction and one epoch: AEAD, static IV, 64-bit sequence number, usage counts."""
@@ -100,6 +108,8 @@ class RecordWriter:
     # With a descriptor. `timeout` is that of the socket: None blocks, 0 never waits, else seconds for the whole call.
     def send(self, sock: Socket, data: ReadableBuffer, timeout: float | None, owner: Owner, /) -> int:
         """Law 2. The number of bytes taken, or a negative outcome."""
+    def sendmsg(self, sock: Socket, buffers: Iterable[ReadableBuffer], timeout: float | None, owner: Owner, /) -> int:
+        """`send` of the buffers one after another, in as few records and system calls as if they were one."""
     def flush(self, sock: Socket, timeout: float | None, /) -> int:
         """Seal the control queue and write everything out: 0, or a negative outcome."""
     def try_flush(self, sock: Socket, /) -> None:
@@ -159,6 +169,8 @@ class RecordReader:
         self, sock: Socket, buffer: WriteableBuffer, size: int, timeout: float | None, owner: Owner, /
     ) -> int:
         """The same into `buffer`; 0 after close_notify."""
+    def peek(self, sock: Socket, size: int, timeout: float | None, owner: Owner, /) -> bytes | int:
+        """The same as `recv`, of one record at most, and the next read delivers it again."""
     def pull(self, sock: Socket, timeout: float | None, owner: Owner, /) -> int:
         """Handshake and unwrap: read exactly record by record until the owner answers False (STOPPED), application
         data comes (HAVE_DATA), the stream ends (CLOSED, TRUNCATED), or another negative outcome."""

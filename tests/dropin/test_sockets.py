@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import contextlib
 import errno
 import gc
@@ -312,11 +313,6 @@ def test_plaintext_left_by_a_peer_that_hung_up_is_refused(module: Any, files: Fi
         pytest.fail("a connection that is over was wrapped")
 
 
-def test_tls_in_tls_is_refused_with_a_hint(client: Any, server: Any) -> None:
-    with connected(client, server) as (near, _), pytest.raises(ValueError, match="wrap_bio"):
-        client.wrap_socket(near, server_hostname="localhost")
-
-
 def test_connect_and_accept_perform_the_handshake(contexts: tuple[Any, Any]) -> None:
     client, server = contexts
     with server.wrap_socket(socket.create_server(("127.0.0.1", 0)), server_side=True) as listener:
@@ -496,8 +492,6 @@ def test_reads_of_every_kind_get_the_same_data(contexts: tuple[Any, Any]) -> Non
 
 def test_writes_of_every_kind_of_buffer(contexts: tuple[Any, Any]) -> None:
     client, server = contexts
-    import array
-
     with connected(client, server) as (near, far):
         assert near.send(b"") == 0
         near.sendall(b"")
@@ -512,6 +506,89 @@ def test_writes_of_every_kind_of_buffer(contexts: tuple[Any, Any]) -> None:
                     call(wrong)
 
 
+def test_sendmsg_sends_many_buffers_as_one(contexts: tuple[Any, Any]) -> None:
+    client, server = contexts
+    with connected(client, server) as (near, far):
+        near, far = (near, far) if type(near) is tlsocket.SSLSocket else (far, near)
+        pieces: list[Any] = [b"", b"head", *(bytes([n % 256]) * n for n in range(700)), array.array("I", [7, 8])]
+        pieces.append(memoryview(b"tail"))
+        whole = b"".join(bytes(piece) for piece in pieces)
+        background = Background(lambda: near.sendmsg(iter(pieces)))
+        assert receive_exactly(far, len(whole)) == whole
+        assert background.result() == len(whole)
+        assert near.sendmsg([]) == near.sendmsg([b""]) == 0
+        mistakes: list[Any] = [["text"], [b"ok", None], 5, [memoryview(b"abcdef")[::2]]]
+        for wrong in mistakes:
+            with pytest.raises((TypeError, BufferError)):
+                near.sendmsg(wrong)
+        assert near.sendmsg([b"still ", b"fine"]) == 10
+        assert receive_exactly(far, 10) == b"still fine"
+
+
+def test_sendmsg_that_would_block_is_repeated(client: Any, server: Any) -> None:
+    """As `send`: at least the same bytes again, however they are cut into buffers."""
+    data = os.urandom(100_000)
+    with connected(client, server) as (near, far):
+        near.setblocking(False)
+        sent = bytearray()
+        with pytest.raises(ssl.SSLWantWriteError):
+            while True:
+                sent += data[: near.sendmsg([data[:5], data[5:]])]
+        with pytest.raises(ssl.SSLError, match="BAD_LENGTH"):
+            near.sendmsg([data[:1], data[1:2]])
+        near.settimeout(TIMEOUT)
+        background = Background(lambda: near.sendmsg([data[:90_000], data[90_000:], b"more"]))
+        sent += data + b"more"
+        assert receive_exactly(far, len(sent)) == sent
+        assert 0 < background.result() <= len(data) + 4
+
+
+def test_sendmsg_performs_the_handshake_and_works_in_plaintext(client: Any, server: Any) -> None:
+    near, far = tcp_pair()
+    background = Background(lambda: server.wrap_socket(far, server_side=True))
+    wrapped = client.wrap_socket(near, server_hostname="localhost", do_handshake_on_connect=False)
+    with wrapped:
+        with pytest.raises(TypeError):
+            wrapped.sendmsg([b"a", "text"])
+        assert wrapped.version() is None
+        assert wrapped.sendmsg([b"a", b"b"]) == 2
+        with background.result() as peer:
+            assert receive_exactly(peer, 2) == b"ab"
+            goodbye = Background(peer.unwrap)
+            wrapped.unwrap()
+            goodbye.result()
+            assert wrapped.sendmsg([b"plain"]) == 5
+            assert peer.recv(10) == b"plain"
+
+
+def test_peeking_leaves_what_it_saw(contexts: tuple[Any, Any]) -> None:
+    client, server = contexts
+    with connected(client, server) as (near, far):
+        near, far = (near, far) if type(near) is tlsocket.SSLSocket else (far, near)
+        far.sendall(b"first")
+        assert near.recv(3, socket.MSG_PEEK) == b"fir"
+        assert near.recv(100, socket.MSG_PEEK) == b"first"
+        assert near.pending() == 5
+        buffer = bytearray(b"........")
+        assert near.recv_into(buffer, 4, socket.MSG_PEEK) == 4
+        assert buffer == b"firs...."
+        assert near.recv(2) == b"fi"
+        assert near.recv(100, socket.MSG_PEEK) == b"rst"
+        assert near.recv(100) == b"rst"
+        near.settimeout(0.05)
+        with pytest.raises(TimeoutError):
+            near.recv(1, socket.MSG_PEEK)
+        near.setblocking(False)
+        with pytest.raises(ssl.SSLWantReadError):
+            near.recv(1, socket.MSG_PEEK)
+        near.settimeout(TIMEOUT)
+        goodbye = Background(far.unwrap)
+        assert near.recv(1, socket.MSG_PEEK) == b""
+        assert near.recv(1) == b""
+        near.unwrap()
+        goodbye.result()
+
+
 def test_files_are_sent(client: Any, server: Any, tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(os.urandom(200_000))
@@ -519,6 +596,32 @@ def test_files_are_sent(client: Any, server: Any, tmp_path: Path) -> None:
         background = Background(lambda: near.sendfile(file, offset=10, count=150_000))
         assert receive_exactly(far, 150_000) == path.read_bytes()[10:150_010]
         assert background.result() == 150_000
+        assert file.tell() == 150_010
+        with pytest.raises(ValueError):
+            near.sendfile(file, count=-1)
+
+
+def test_a_file_is_never_read_whole(client: Any, server: Any) -> None:
+    """Whatever its size: what is asked of it at once is bounded, and so is what is held."""
+
+    class Endless(io.RawIOBase):
+        asked = 0
+
+        def seek(self, offset: int, whence: int = 0) -> int:
+            return offset
+
+        def read(self, size: int | None = -1) -> bytes:
+            assert size is not None
+            assert 0 < size <= 1 << 20
+            self.asked += size
+            return b"x" * size if self.asked < 1 << 24 else b""
+
+    with connected(client, server) as (near, far):
+        background = Background(lambda: near.sendfile(Endless()))
+        total = 0
+        while total < (1 << 24) - (1 << 20):
+            total += len(far.recv(1 << 18))
+        assert 0 < background.result() < 1 << 24
 
 
 def test_makefile_reads_and_writes(contexts: tuple[Any, Any]) -> None:
@@ -555,6 +658,45 @@ def test_select_is_honest(client: Any, server: Any) -> None:
         assert received == b"".join(records)
         assert not near.pending()
         assert not select.select([near], [], [], 0)[0]
+
+
+def test_select_alone_tells_of_the_end(contexts: tuple[Any, Any]) -> None:
+    """The peer sends, says that it is done and waits for the same from us; nobody here asks `pending()`."""
+    client, server = contexts
+    with connected(client, server) as (near, far):
+        far.setblocking(False)
+        near.sendall(b"x" * 5000)
+        goodbye = Background(near.unwrap)
+        time.sleep(0.05)  # so that all of it is there at the first read
+        received = b""
+        while True:
+            assert select.select([far], [], [], TIMEOUT)[0], "select sleeps on an end"
+            try:
+                piece = far.recv(65536)
+            except ssl.SSLWantReadError:
+                continue
+            if not piece:
+                break
+            received += piece
+        assert received == b"x" * 5000
+        far.settimeout(TIMEOUT)
+        far.unwrap()
+        goodbye.result()
+
+
+def test_what_follows_the_end_is_left_to_the_next_protocol(client: Any, server: Any) -> None:
+    """One read is offered data, close_notify and plaintext, and takes data only; `unwrap` comes afterwards."""
+    with connected(client, server) as (near, far):
+        near.sendall(b"last words")
+        near._conn.close()
+        near._conn.writer.flush(near, TIMEOUT)
+        socket.socket.sendall(near, b"220 plain text")
+        time.sleep(0.05)
+        assert far.recv(65536) == b"last words"
+        assert far.recv(65536) == b""
+        goodbye = Background(near.unwrap)
+        assert far.unwrap().recv(100) == b"220 plain text"
+        goodbye.result()
 
 
 def test_selectors_serve_an_echo(client: Any, server: Any) -> None:

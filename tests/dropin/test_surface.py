@@ -33,6 +33,7 @@ MISSING_MEMBERS = {
     "SSLContext._wrap_bio": "makes OpenSSL's object, which is not there: wrap_bio",
 }
 OTHER_PARAMETERS = {
+    "SSLSocket.sendmsg": "works here, so it has the parameters of socket.socket's; ssl's takes anything and refuses",
     "SSLSocket._real_close": "takes what any version of socket.socket gives it",
     "SSLContext.set_ciphers": "its parameter can be given by position only, so its name is nobody's business",
 }

@@ -12,8 +12,9 @@ from tests.libraries.ends import MODULES, SIDES, Ends
 from tlsocket.pki.authority import Authority
 
 LIBRARIES = (
-    "aiofastnet", "aiohttp", "aiosmtpd", "aiosmtplib", "anyio", "cheroot", "gunicorn", "httpcore", "httpx", "hypercorn",
-    "pika", "pymysql", "redis", "requests", "tornado", "trio", "urllib3", "uvicorn", "uvloop", "websockets",
+    "aiofastnet", "aiohttp", "aiosmtpd", "aiosmtplib", "anyio", "cheroot", "eventlet", "gevent", "gunicorn", "httpcore",
+    "httpx", "hypercorn", "pika", "pymysql", "redis", "requests", "tornado", "trio", "urllib3", "uvicorn", "uvloop",
+    "websockets",
 )  # fmt: skip
 
 

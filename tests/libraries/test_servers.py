@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import socket
-import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,53 +14,12 @@ import tlsocket
 from tests.dropin.support import TIMEOUT, Files
 from tests.libraries.ends import Ends, is_refused_certificate
 from tests.libraries.http_clients import with_http_client
+from tests.libraries.processes import cases, free_port, process
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = os.urandom(300_000)
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
-@contextlib.contextmanager
-def process(words: list[str], port: int, log: Path, **options: Any) -> Iterator[subprocess.Popen[bytes]]:
-    """A server that is waited for until it listens, and ended."""
-    with log.open("wb") as output:
-        child = subprocess.Popen(words, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, **options)
-        try:
-            deadline = time.monotonic() + TIMEOUT
-            while True:
-                try:
-                    socket.create_connection(("127.0.0.1", port), 1).close()
-                    break
-                except OSError:
-                    assert child.poll() is None, log.read_text()
-                    assert time.monotonic() < deadline, log.read_text()
-                    time.sleep(0.05)
-            yield child
-        finally:
-            child.terminate()
-            try:
-                child.wait(TIMEOUT)
-            except subprocess.TimeoutExpired:
-                child.kill()
-                child.wait()
-
-
-def cases(ends: Ends, act: Callable[[Any], None]) -> None:
-    """With a certificate of ours; without one; and trusting nobody."""
-    act(ends.client(certificate=True))
-    with pytest.raises(Exception) as caught:
-        act(ends.client())
-    assert not isinstance(caught.value, AssertionError | TimeoutError), repr(caught.value)
-    with pytest.raises(Exception) as caught:
-        act(ends.client(trusting=False, certificate=True))
-    assert is_refused_certificate(caught.value), repr(caught.value)
-    act(ends.client(certificate=True))
 
 
 @pytest.fixture

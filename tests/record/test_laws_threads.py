@@ -255,11 +255,13 @@ def test_3_the_descriptor_is_asked_before_each_system_call() -> None:
     with wired() as (end, raw):
         counting = Counting(end.socket)
         for number in range(3):
-            raw.sendall(inner_record(number, b"data\x17"))
-            assert end.reader.recv(counting, 4, 5.0, end.owner) == b"data"
-            assert counting.asked == 2 * number + 1
+            raw.sendall(inner_record(2 * number, b"x\x17") + inner_record(2 * number + 1, b"data\x17"))
+            assert end.reader.recv(counting, 1, 5.0, end.owner) == b"x"
+            assert counting.asked == 4 * number + 1
+            assert end.reader.recv(counting, 100, 5.0, end.owner) == b"data"
+            assert counting.asked == 4 * number + 3, "to look, and to take"
             assert end.writer.send(counting, b"x", 0, end.owner) == 1
-            assert counting.asked == 2 * number + 2
+            assert counting.asked == 4 * number + 4
 
 
 @pytest.mark.parametrize("how", ["close", "detach"])

@@ -7,7 +7,7 @@ the connection's back; `isinstance(sock, ssl.SSLSocket)` is answered through `__
 
 The record layer does the input and output, non-blocking on the descriptor, and answers with small negative numbers:
 this module owns deadlines, the handshake's loop and the exceptions. Not here: memory BIOs (`sslobject`), configuration
-(`context`).
+(`context`), sockets over other objects (`carried`).
 """
 
 from __future__ import annotations
@@ -17,15 +17,22 @@ import os
 import ssl as _stdlib
 import threading
 from abc import ABCMeta
-from socket import SHUT_RDWR, SHUT_WR, SO_TYPE, SOCK_STREAM, SOL_SOCKET, socket
-from typing import TYPE_CHECKING, Any, NoReturn
+from collections.abc import Iterable
+from functools import cache
+from socket import MSG_PEEK, SHUT_RDWR, SHUT_WR
+from types import new_class
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from tlsocket import clock
-from tlsocket._record import CLOSED, HAVE_DATA, STOPPED, SYSTEM_ERROR, TIMED_OUT, TRUNCATED, WANT_READ
+from tlsocket._record import CLOSED, HAVE_DATA, STOPPED, SYSTEM_ERROR, TIMED_OUT, TRUNCATED
 from tlsocket.connection import Connection
+from tlsocket.dropin.carried import CarriedSocket, OverObject, socket
 from tlsocket.dropin.exceptions import SSLZeroReturnError, raise_outcome, ssl_error, translate
+from tlsocket.dropin.refusals import Refusals
 from tlsocket.dropin.session import SSLSession, check_session
 from tlsocket.dropin.view import ConnectionView
+from tlsocket.dropin.waiting import acquire, call_left, handshake_left
+from tlsocket.dropin.wrapping import check_wrap_arguments, is_carried
 from tlsocket.errors import Truncated
 
 if TYPE_CHECKING:
@@ -36,7 +43,7 @@ if TYPE_CHECKING:
 __all__ = ["SSLSocket"]
 
 
-class SSLSocket(ConnectionView, socket, metaclass=ABCMeta):
+class SSLSocket(ConnectionView, Refusals, socket, metaclass=ABCMeta):
     """A socket with TLS on it; made by `SSLContext.wrap_socket`, which takes the descriptor over.
 
     One thread may read while another writes. A timeout is a deadline for the whole call, the handshake in it included.
@@ -108,12 +115,13 @@ class SSLSocket(ConnectionView, socket, metaclass=ABCMeta):
     ) -> SSLSocket:
         if context is None:
             raise TypeError("a context is needed")
-        _check_wrap_arguments(sock, server_side, server_hostname, context, session)
-        timeout = sock.gettimeout()
+        check_wrap_arguments(sock, server_side, server_hostname, context, session)
+        timeout = sock.gettimeout() if hasattr(sock, "gettimeout") else None
+        if is_carried(sock):
+            cls = _over_object(cls)
         self = cls.__new__(cls)
-        socket.__init__(self, sock.family, sock.type, sock.proto, fileno=sock.fileno())
-        sock.detach()
-        # From here on this object closes the descriptor, also when anything below fails.
+        self._take_over(sock)
+        # From here on this object closes what it was given, also when anything below fails.
         try:
             self._conn = None
             self._context = context
@@ -142,6 +150,10 @@ class SSLSocket(ConnectionView, socket, metaclass=ABCMeta):
             raise
         return self
 
+    def _take_over(self, sock: socket) -> None:
+        socket.__init__(self, sock.family, sock.type, sock.proto, fileno=sock.fileno())
+        sock.detach()
+
     def _look_for_peer(self) -> bool:
         """Whether the socket is connected. If it was, and left plaintext behind, that is refused (CVE-2023-40217)."""
         try:
@@ -153,7 +165,7 @@ class SSLSocket(ConnectionView, socket, metaclass=ABCMeta):
             return True
         self.setblocking(False)
         try:
-            left_behind = socket.recv(self, 1)
+            left_behind = super().recv(1)
         except OSError as error:
             # EINVAL: an unconnected Unix socket.
             if error.errno not in (errno.ENOTCONN, errno.EINVAL, errno.EAGAIN, errno.EWOULDBLOCK):
@@ -205,7 +217,7 @@ class SSLSocket(ConnectionView, socket, metaclass=ABCMeta):
             guard = self._guard = (os.getpid(), threading.Lock())
         if guard is None or self._ready:
             return timeout
-        _acquire(guard[1], timeout)
+        acquire(guard[1], timeout)
         try:
             if not self._ready:
                 self._drive_handshake(conn, timeout, deadline)
@@ -214,13 +226,13 @@ class SSLSocket(ConnectionView, socket, metaclass=ABCMeta):
                 self._context._count_handshake(self.server_side, bool(self.session_reused))
         finally:
             guard[1].release()
-        return _left(timeout, deadline, "handshake")
+        return call_left(timeout, deadline, "handshake")
 
     def _drive_handshake(self, conn: Connection, timeout: float | None, deadline: float | None) -> None:
         try:
             conn.start()
             while True:
-                outcome = conn.writer.flush(self, _handshake_left(conn, timeout, deadline))
+                outcome = conn.writer.flush(self, handshake_left(conn, timeout, deadline))
                 if outcome < 0 and not (outcome == SYSTEM_ERROR and self._only_tickets_are_lost(conn)):
                     if outcome == TIMED_OUT:
                         conn.time_left()
@@ -230,7 +242,7 @@ class SSLSocket(ConnectionView, socket, metaclass=ABCMeta):
                 if conn.suspended is not None:
                     self._decide(conn)
                     continue
-                outcome = conn.reader.pull(self, _handshake_left(conn, timeout, deadline), conn)
+                outcome = conn.reader.pull(self, handshake_left(conn, timeout, deadline), conn)
                 if outcome == TRUNCATED:
                     raise conn.on_failure(Truncated())
                 if outcome == CLOSED:
@@ -282,13 +294,17 @@ class SSLSocket(ConnectionView, socket, metaclass=ABCMeta):
     # Receiving
 
     def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
-        """Up to `buflen` bytes; b"" when the peer has closed its side."""
+        """Up to `buflen` bytes; b"" when the peer has closed its side.
+
+        With `MSG_PEEK`, which `ssl` refuses, the next call delivers them again: of one record at most, and `pending()`
+        tells of them, not `select`.
+        """
         conn = self._conn
         if conn is None:
             conn = self._tls()
             if conn is None:
-                return socket.recv(self, buflen, flags)
-        if flags != 0:
+                return super().recv(buflen, flags)
+        if flags not in (0, MSG_PEEK):
             raise ValueError(f"non-zero flags not allowed in calls to recv() on {type(self)}")
         if buflen < 0:
             raise ValueError("size should not be negative")
@@ -298,13 +314,16 @@ class SSLSocket(ConnectionView, socket, metaclass=ABCMeta):
                 return b""  # as in `ssl`: nothing is asked for, so nothing is begun
             timeout = self._handshake(conn, timeout)
         try:
-            data = conn.reader.recv(self, buflen, timeout, conn)
+            if flags:
+                data = conn.reader.peek(self, buflen, timeout, conn)
+            else:
+                data = conn.reader.recv(self, buflen, timeout, conn)
         except BaseException as error:
             self._fail(conn, error)
         if isinstance(data, bytes):
             return data
         if data == STOPPED and self._decided(conn):
-            return self.recv(buflen)
+            return self.recv(buflen, flags)
         self._receive_outcome(conn, data)
         return b""
 
@@ -314,15 +333,20 @@ class SSLSocket(ConnectionView, socket, metaclass=ABCMeta):
         if conn is None:
             conn = self._tls()
             if conn is None:
-                return socket.recv_into(self, buffer, nbytes or 0, flags)
-        if flags != 0:
+                return super().recv_into(buffer, nbytes or 0, flags)
+        if flags not in (0, MSG_PEEK):
             raise ValueError(f"non-zero flags not allowed in calls to recv_into() on {type(self)}")
         with memoryview(buffer) as view:
             room = view.nbytes
-        if nbytes is not None and 0 < nbytes < room:
-            room = nbytes
-        if room == 0:
-            return 0
+            if nbytes is not None and 0 < nbytes < room:
+                room = nbytes
+            if room == 0:
+                return 0
+            if flags:
+                with view.cast("B") as octets:
+                    seen = self.recv(room, flags)
+                    octets[: len(seen)] = seen
+                return len(seen)
         timeout = self.gettimeout()
         if not self._ready:
             timeout = self._handshake(conn, timeout)
@@ -379,7 +403,7 @@ class SSLSocket(ConnectionView, socket, metaclass=ABCMeta):
         if conn is None:
             conn = self._tls()
             if conn is None:
-                return socket.send(self, data, flags)
+                return super().send(data, flags)
         if flags != 0:
             raise ValueError(f"non-zero flags not allowed in calls to send() on {type(self)}")
         timeout = self.gettimeout()
@@ -400,7 +424,7 @@ class SSLSocket(ConnectionView, socket, metaclass=ABCMeta):
         if conn is None:
             conn = self._tls()
             if conn is None:
-                return socket.sendall(self, data, flags)
+                return super().sendall(data, flags)
         if flags != 0:
             raise ValueError(f"non-zero flags not allowed in calls to sendall() on {type(self)}")
         timeout = self.gettimeout()
@@ -421,7 +445,36 @@ class SSLSocket(ConnectionView, socket, metaclass=ABCMeta):
                 sent += count
                 if sent >= total:
                     return None
-                timeout = _left(timeout, deadline, "write")
+                timeout = call_left(timeout, deadline, "write")
+
+    def sendmsg(
+        self, buffers: Iterable[ReadableBuffer], ancdata: Iterable[Any] = (), flags: int = 0, address: Any = None
+    ) -> int:
+        """Send several buffers as if they were one; returns how many bytes are on their way. `send` has the rule.
+
+        `ssl` refuses it, and so are ancillary data (descriptors, credentials), flags and an address here: a TLS stream
+        has no place for them.
+        """
+        if not self._plain and (flags != 0 or address is not None or tuple(ancdata)):
+            raise NotImplementedError(f"sendmsg with more than buffers not allowed on instances of {type(self)}")
+        conn = self._conn
+        if conn is None:
+            conn = self._tls()
+            if conn is None:
+                return super().sendmsg(buffers, ancdata, flags, address)
+        pieces = list(buffers)
+        timeout = self.gettimeout()
+        if not self._ready:
+            for piece in pieces:
+                memoryview(piece).release()
+            timeout = self._handshake(conn, timeout)
+        try:
+            count = conn.writer.sendmsg(self, pieces, timeout, conn)
+        except BaseException as error:
+            self._fail(conn, error)
+        if count < 0:
+            self._send_outcome(conn, count)
+        return count
 
     def _send_outcome(self, conn: Connection, outcome: int) -> NoReturn:
         if outcome == CLOSED:
@@ -440,58 +493,14 @@ class SSLSocket(ConnectionView, socket, metaclass=ABCMeta):
     def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
         """Send a file opened in binary mode; returns the number of bytes sent."""
         if self._tls() is None:
-            return socket.sendfile(self, file, offset, count)
+            return super().sendfile(file, offset, count)
         # CPython's own loop over `self.send`; the one over os.sendfile() would bypass the connection.
         return self._sendfile_use_send(file, offset, count)  # type: ignore[attr-defined, no-any-return]
 
     def _sendfile_use_sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
         if not self._plain:
             raise NotImplementedError(f"os.sendfile() not allowed on {type(self)}")
-        return socket._sendfile_use_sendfile(self, file, offset, count)  # type: ignore[attr-defined, no-any-return]
-
-    # What datagrams and messages would bypass
-
-    def _refuse_datagrams(self, method: str) -> None:
-        if self._conn is None and not self._plain:
-            self.getpeername()  # where nothing is connected, that is the error
-        if not self._plain:
-            raise ValueError(f"{method} not allowed on instances of {type(self)}")
-
-    def sendto(self, data: ReadableBuffer, flags_or_addr: Any, addr: Any = None) -> int:
-        """Not with TLS on the socket."""
-        self._refuse_datagrams("sendto")
-        arguments = (flags_or_addr,) if addr is None else (flags_or_addr, addr)
-        return socket.sendto(self, data, *arguments)
-
-    def recvfrom(self, buflen: int = 1024, flags: int = 0) -> tuple[bytes, Any]:
-        """Not with TLS on the socket."""
-        self._refuse_datagrams("recvfrom")
-        return socket.recvfrom(self, buflen, flags)
-
-    def recvfrom_into(self, buffer: WriteableBuffer, nbytes: int | None = None, flags: int = 0) -> tuple[int, Any]:
-        """Not with TLS on the socket."""
-        self._refuse_datagrams("recvfrom_into")
-        return socket.recvfrom_into(self, buffer, nbytes or 0, flags)
-
-    def sendmsg(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Never on an SSLSocket."""
-        raise NotImplementedError(f"sendmsg not allowed on instances of {type(self)}")
-
-    def sendmsg_afalg(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Never on an SSLSocket."""
-        raise NotImplementedError(f"sendmsg_afalg not allowed on instances of {type(self)}")
-
-    def recvmsg(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Never on an SSLSocket."""
-        raise NotImplementedError(f"recvmsg not allowed on instances of {type(self)}")
-
-    def recvmsg_into(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Never on an SSLSocket."""
-        raise NotImplementedError(f"recvmsg_into not allowed on instances of {type(self)}")
-
-    def dup(self) -> NoReturn:
-        """Two objects cannot share one connection's keys."""
-        raise NotImplementedError(f"Can't dup() {type(self).__name__} instances")
+        return super()._sendfile_use_sendfile(file, offset, count)  # type: ignore[misc, no-any-return]
 
     # Ends
 
@@ -511,10 +520,10 @@ class SSLSocket(ConnectionView, socket, metaclass=ABCMeta):
             conn.close()
             outcome = STOPPED
             while outcome == STOPPED:
-                flushed = conn.writer.flush(self, _left(timeout, deadline, "write"))
+                flushed = conn.writer.flush(self, call_left(timeout, deadline, "write"))
                 if flushed < 0:
                     raise_outcome(flushed, conn.writer.last_errno, "write")
-                outcome = conn.reader.pull(self, _left(timeout, deadline, "read"), conn)
+                outcome = conn.reader.pull(self, call_left(timeout, deadline, "read"), conn)
                 if outcome == STOPPED and conn.suspended is not None:
                     self._decide(conn)
         except BaseException as error:
@@ -536,13 +545,13 @@ class SSLSocket(ConnectionView, socket, metaclass=ABCMeta):
                 conn.close()
                 conn.writer.try_flush(self)
             self._shut = True
-        socket.shutdown(self, how)
+        super().shutdown(how)
 
     def _real_close(self, *args: Any) -> None:
         # The connection is only let go: a thread that is inside it keeps it until it returns with EBADF.
         self._conn = None
         self._ready = self._plain = False
-        socket._real_close(self, *args)  # type: ignore[attr-defined]
+        super()._real_close(*args)  # type: ignore[misc]
 
     # Connecting
 
@@ -565,9 +574,9 @@ class SSLSocket(ConnectionView, socket, metaclass=ABCMeta):
         result = 0
         try:
             if connect_ex:
-                result = socket.connect_ex(self, addr)
+                result = super().connect_ex(addr)
             else:
-                socket.connect(self, addr)
+                super().connect(addr)
         except BlockingIOError:
             raise  # under way: do_handshake() follows once the socket is writable
         except BaseException:
@@ -576,14 +585,14 @@ class SSLSocket(ConnectionView, socket, metaclass=ABCMeta):
         if result == 0:
             self._connected = True
             if self.do_handshake_on_connect:
-                self._handshake(conn, _left(timeout, deadline, "handshake"))
+                self._handshake(conn, call_left(timeout, deadline, "handshake"))
         elif result != errno.EINPROGRESS:
             self._conn = None
         return result
 
     def accept(self) -> tuple[SSLSocket, Any]:
         """A new connection with its handshake done (unless `do_handshake_on_connect` is False), and its address."""
-        sock, address = socket.accept(self)
+        sock, address = super().accept()
         wrapped = self._context.wrap_socket(
             sock,
             do_handshake_on_connect=self.do_handshake_on_connect,
@@ -596,49 +605,11 @@ class SSLSocket(ConnectionView, socket, metaclass=ABCMeta):
 SSLSocket.register(_stdlib.SSLSocket)  # as `SSLContext` does
 
 
-def _check_wrap_arguments(
-    sock: socket, server_side: bool, server_hostname: str | bytes | None, context: SSLContext, session: object
-) -> None:
-    if sock.getsockopt(SOL_SOCKET, SO_TYPE) != SOCK_STREAM:
-        raise NotImplementedError("only stream sockets are supported")
-    if server_side:
-        if server_hostname:
-            raise ValueError("server_hostname can only be specified in client mode")
-        if session is not None:
-            raise ValueError("session can only be specified in client mode")
-    if context.check_hostname and not server_hostname:
-        raise ValueError("check_hostname requires server_hostname")
-    check_session(session, context)
-    if isinstance(sock, _stdlib.SSLSocket) and sock.version() is not None:
-        raise ValueError(
-            "this socket carries TLS already, and wrap_socket would write past it: "
-            "use wrap_bio() for TLS in TLS, or unwrap() it first"
-        )
-
-
-def _acquire(lock: threading.Lock, timeout: float | None) -> None:
-    if timeout is None:
-        lock.acquire()
-    elif not (lock.acquire(timeout=timeout) if timeout else lock.acquire(blocking=False)):
-        raise_outcome(TIMED_OUT if timeout else WANT_READ, 0, "handshake")
-
-
-def _handshake_left(conn: Connection, timeout: float | None, deadline: float | None) -> float | None:
-    """What is left of the call's timeout, or of the time that the context gives a handshake where that is less."""
-    left = _left(timeout, deadline, "handshake")
-    if conn.deadline is None:
-        return left
-    whole = conn.time_left()
-    if whole is None or left == 0.0:
-        return left
-    return whole if left is None else min(left, whole)
-
-
-def _left(timeout: float | None, deadline: float | None, operation: str) -> float | None:
-    """What is left of a call's timeout; never 0, which would mean not to wait at all."""
-    if deadline is None:
-        return timeout
-    left = deadline - clock.monotonic()
-    if left <= 0:
-        raise_outcome(TIMED_OUT, 0, operation)
-    return left
+@cache
+def _over_object(cls: type[SSLSocket]) -> type[SSLSocket]:
+    """`cls` for what is no plain socket: the methods of `socket.socket` that it calls are those of `CarriedSocket`."""
+    if issubclass(cls, CarriedSocket):
+        return cls
+    names = {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__}
+    made = new_class(cls.__name__, (OverObject, cls, CarriedSocket), exec_body=lambda body: body.update(names))
+    return cast("type[SSLSocket]", made)
