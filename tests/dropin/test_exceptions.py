@@ -35,7 +35,7 @@ def test_every_reason_becomes_an_ssl_error(reason: Reason) -> None:
 def test_every_alert_becomes_an_ssl_error(description: int) -> None:
     error = exceptions.translate(errors.AlertReceived(2, description))
     assert isinstance(error, ssl.SSLError)
-    known = description != 200 and description not in (0, 115, 117, 121)
+    known = description != 200 and description not in (0, 117, 121)
     assert ("ALERT_NUMBER" in error.reason) == (not known)
 
 
