@@ -94,14 +94,15 @@ cdef class RecordReader(_RecordOpener):
     cdef int fill(self, object sock, Py_ssize_t size, double timeout, double deadline) except -100:
         """One read from the transport, within law 1: 0 when bytes came, or an outcome (TRUNCATED at its end).
 
-        An alert is taken by itself: behind data it stays in the kernel, so that select() goes on telling of it, and what
-        is behind it may be another protocol's. A read that might pass one looks first, and takes what is before.
+        Of a socket that does not block an alert is taken by itself: behind data it stays in the kernel, so that select()
+        goes on telling of it. A read that might pass one looks first, and takes what is before. A program that waits in
+        its reads learns of the end from the next one, and is spared the look, which is a second system call.
         """
         cdef Py_ssize_t count
         cdef Py_ssize_t limit = min(self.wanted(size), <Py_ssize_t>READ_AT_MOST)
         cdef unsigned char* memory
         cdef int fd
-        cdef bint looking = size > 0 and self.may_pass_an_end(limit)
+        cdef bint looking = size > 0 and timeout == 0 and self.may_pass_an_end(limit)
         cdef int flags = 0 if timeout < 0 else MSG_DONTWAIT
         cdef int outcome
         if isinstance(sock, Carrier):

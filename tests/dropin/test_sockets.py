@@ -898,6 +898,34 @@ def test_unwrap_takes_nothing_that_follows_close_notify(client: Any, server: Any
         assert plain.recvfrom(100)[0] == b"protocol"
 
 
+def test_what_a_read_took_behind_close_notify_comes_after_unwrap(client: Any, server: Any) -> None:
+    near, far = connect(client, server)
+    with near, far:
+        # All in the kernel at once, so that one read of a socket that waits takes it: data, close_notify, plaintext.
+        far.sendall(b"last words")
+        far._conn.close()
+        far._conn.writer.flush(far, 5.0)
+        os.write(far.fileno(), b"the next protocol")
+        time.sleep(0.1)
+        assert near.recv(1000) == b"last words"
+        assert near.pending() == 1
+        assert near.recv(1000) == b""
+        plain = near.unwrap()
+        with pytest.raises(ssl.SSLError, match="data in recv buffer"):
+            client.wrap_socket(plain, server_hostname="localhost")
+        assert plain.pending() == 17
+        assert plain.recv(4, socket.MSG_PEEK) == b"the "
+        assert plain.recv(4) == b"the "
+        buffer = bytearray(4)
+        assert plain.recv_into(buffer) == 4
+        assert plain.recvfrom(1)[0] + bytes(buffer) == b" next"
+        assert plain.recvfrom_into(buffer, 3)[0] == 3
+        assert plain.pending() == 5
+        os.write(far.fileno(), b"!")
+        assert receive_exactly(plain, 6) == b"tocol!"
+        assert plain.pending() == 0
+
+
 def test_plaintext_and_a_second_handshake_after_unwrap(client: Any, server: Any) -> None:
     near, far = connect(client, server)
     background = Background(far.unwrap)

@@ -24,6 +24,7 @@ class Refusals(socket):
     __slots__ = ()
 
     if TYPE_CHECKING:
+        _behind: bytes
         _plain: bool
 
         @property
@@ -44,11 +45,15 @@ class Refusals(socket):
     def recvfrom(self, buflen: int = 1024, flags: int = 0) -> tuple[bytes, Any]:
         """Not with TLS on the socket."""
         self._refuse_datagrams("recvfrom")
+        if self._behind:
+            return self.recv(buflen, flags), None
         return super().recvfrom(buflen, flags)
 
     def recvfrom_into(self, buffer: WriteableBuffer, nbytes: int | None = None, flags: int = 0) -> tuple[int, Any]:
         """Not with TLS on the socket."""
         self._refuse_datagrams("recvfrom_into")
+        if self._behind:
+            return self.recv_into(buffer, nbytes or 0, flags), None
         return super().recvfrom_into(buffer, nbytes or 0, flags)
 
     def sendmsg_afalg(self, *args: Any, **kwargs: Any) -> NoReturn:

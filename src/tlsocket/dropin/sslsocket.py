@@ -43,6 +43,15 @@ if TYPE_CHECKING:
 __all__ = ["SSLSocket"]
 
 
+def _data_before_handshake() -> _stdlib.SSLError:
+    """For plaintext that nobody has read (CVE-2023-40217)."""
+    reason = "Closed before TLS handshake with data in recv buffer."
+    failure = _stdlib.SSLError(errno.ENOTCONN, reason)
+    failure.reason = reason
+    failure.library = None  # type: ignore[assignment]
+    return failure
+
+
 class SSLSocket(ConnectionView, Refusals, socket, metaclass=ABCMeta):
     """A socket with TLS on it; made by `SSLContext.wrap_socket`, which takes the descriptor over.
 
@@ -51,6 +60,7 @@ class SSLSocket(ConnectionView, Refusals, socket, metaclass=ABCMeta):
 
     __slots__ = (
         "__dict__",
+        "_behind",
         "_conn",
         "_connected",
         "_context",
@@ -65,6 +75,8 @@ class SSLSocket(ConnectionView, Refusals, socket, metaclass=ABCMeta):
         "suppress_ragged_eofs",
     )
 
+    _behind: bytes
+    """What a read took from the kernel together with close_notify: the next protocol's, delivered after `unwrap`."""
     _conn: Connection | None
     _connected: bool
     _context: SSLContext
@@ -116,6 +128,8 @@ class SSLSocket(ConnectionView, Refusals, socket, metaclass=ABCMeta):
         if context is None:
             raise TypeError("a context is needed")
         check_wrap_arguments(sock, server_side, server_hostname, context, session)
+        if getattr(sock, "_behind", b""):
+            raise _data_before_handshake()  # plaintext would be taken for a part of what TLS protects
         timeout = sock.gettimeout() if hasattr(sock, "gettimeout") else None
         if is_carried(sock):
             cls = _over_object(cls)
@@ -124,6 +138,7 @@ class SSLSocket(ConnectionView, Refusals, socket, metaclass=ABCMeta):
         # From here on this object closes what it was given, also when anything below fails.
         try:
             self._conn = None
+            self._behind = b""
             self._context = context
             self._session = check_session(session, context)
             self._guard = None
@@ -172,11 +187,7 @@ class SSLSocket(ConnectionView, Refusals, socket, metaclass=ABCMeta):
                 raise
             left_behind = b""
         if left_behind:
-            reason = "Closed before TLS handshake with data in recv buffer."
-            failure = _stdlib.SSLError(errno.ENOTCONN, reason)
-            failure.reason = reason
-            failure.library = None  # type: ignore[assignment]
-            raise failure
+            raise _data_before_handshake()
         return False
 
     def _attach(self) -> Connection:
@@ -303,7 +314,7 @@ class SSLSocket(ConnectionView, Refusals, socket, metaclass=ABCMeta):
         if conn is None:
             conn = self._tls()
             if conn is None:
-                return super().recv(buflen, flags)
+                return self._take_behind(buflen, flags) if self._behind else super().recv(buflen, flags)
         if flags not in (0, MSG_PEEK):
             raise ValueError(f"non-zero flags not allowed in calls to recv() on {type(self)}")
         if buflen < 0:
@@ -333,6 +344,11 @@ class SSLSocket(ConnectionView, Refusals, socket, metaclass=ABCMeta):
         if conn is None:
             conn = self._tls()
             if conn is None:
+                if self._behind:
+                    with memoryview(buffer) as view, view.cast("B") as octets:
+                        taken = self._take_behind(min(nbytes or len(octets), len(octets)), flags)
+                        octets[: len(taken)] = taken
+                    return len(taken)
                 return super().recv_into(buffer, nbytes or 0, flags)
         if flags not in (0, MSG_PEEK):
             raise ValueError(f"non-zero flags not allowed in calls to recv_into() on {type(self)}")
@@ -360,6 +376,15 @@ class SSLSocket(ConnectionView, Refusals, socket, metaclass=ABCMeta):
             self._receive_outcome(conn, count)
             return 0
         return count
+
+    def _take_behind(self, size: int, flags: int) -> bytes:
+        """Of what a read took together with close_notify, which comes before what is in the kernel."""
+        if size < 0:
+            raise ValueError("negative buffersize in recv")
+        taken = self._behind[:size]
+        if not flags & MSG_PEEK:
+            self._behind = self._behind[size:]
+        return taken
 
     def _decided(self, conn: Connection) -> bool:
         """Whether a decision after the handshake was pending (a client's certificate); it is taken now."""
@@ -389,7 +414,7 @@ class SSLSocket(ConnectionView, Refusals, socket, metaclass=ABCMeta):
     def pending(self) -> int:
         """Bytes that can be read without the descriptor; an end that was read behind data counts as one."""
         conn = self._conn
-        return 0 if conn is None else conn.reader.pending()
+        return len(self._behind) if conn is None else conn.reader.pending()
 
     # Sending
 
@@ -507,7 +532,8 @@ class SSLSocket(ConnectionView, Refusals, socket, metaclass=ABCMeta):
     def unwrap(self) -> socket:
         """Exchange close_notify with the peer and return this socket, which then carries plaintext.
 
-        Reads exactly up to the peer's close_notify: what follows on the wire is the next protocol's.
+        Reads exactly up to the peer's close_notify: what follows on the wire is the next protocol's. If a `recv` has
+        taken some of that together with data, the methods of this socket deliver it first, and `pending()` counts it.
         """
         conn = self._conn
         if conn is None:
@@ -532,6 +558,7 @@ class SSLSocket(ConnectionView, Refusals, socket, metaclass=ABCMeta):
             raise ssl_error("APPLICATION_DATA_AFTER_CLOSE_NOTIFY", "read what is left, then call unwrap() again")
         if outcome != CLOSED and not (outcome == TRUNCATED and self._context._ignores_unexpected_eof):
             raise_outcome(outcome, conn.reader.last_errno, "read")
+        self._behind = conn.reader.take_unread()
         self._plain = True
         self._ready = False
         self._conn = None
@@ -550,6 +577,7 @@ class SSLSocket(ConnectionView, Refusals, socket, metaclass=ABCMeta):
     def _real_close(self, *args: Any) -> None:
         # The connection is only let go: a thread that is inside it keeps it until it returns with EBADF.
         self._conn = None
+        self._behind = b""
         self._ready = self._plain = False
         super()._real_close(*args)  # type: ignore[misc]
 

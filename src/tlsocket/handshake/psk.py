@@ -23,7 +23,7 @@ from tlsocket.extensions import ClientHelloExtensions, OfferedPsks, PskIdentity
 from tlsocket.extensions.pre_shared_key import encode_binders, encode_identities
 from tlsocket.handshake.machine import Handshake
 from tlsocket.handshake.proofs import PreSharedKeyPeer
-from tlsocket.handshake.sessions import Session, SessionState, bound_credential
+from tlsocket.handshake.sessions import CLOCK_SKEW, Session, SessionState, bound_credential
 from tlsocket.key_schedule import EarlySecret, ResumptionSecret
 from tlsocket.key_schedule.external_psk import PreSharedKey
 from tlsocket.registry.extension_types import ExtensionType
@@ -233,7 +233,7 @@ def _resumable(
         if config.ticket_store is not None:
             config.ticket_store.expired()
         return None
-    if state.authenticated_at - state.issued_at > _CLOCK_SKEW:
+    if state.authenticated_at - state.issued_at > CLOCK_SKEW:
         return None
     known = TLS13_SUITES.get(state.cipher_suite)
     if state.version != ProtocolVersion.TLS_1_3 or known is None or known.hash is not suite.hash:
