@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from tlsocket.config import ClientAuthentication, ClientConfig, Credential, ServerConfig
     from tlsocket.connection import Connection
     from tlsocket.dropin import *
+    from tlsocket.dropin.defaults import *
+    from tlsocket.dropin.enums import *
     from tlsocket.dropin.installation import InstallReport, install, uninstall
     from tlsocket.errors import TLSError
 

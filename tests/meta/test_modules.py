@@ -94,3 +94,24 @@ def test_randomness_and_time_have_one_door_each() -> None:
                 assert "." not in door or f"{door}(" not in text, f"{relative} calls {door}"
         if relative != "clock.py":
             assert "time.time()" not in text, f"{relative} reads the clock"
+
+
+def listed_exports(module: str) -> set[str]:
+    """The names in a module's own list. What is added to it from others, type checkers lose in a cycle."""
+    path = SOURCE.joinpath(*module.split(".")[1:])
+    tree = ast.parse((path / "__init__.py" if path.is_dir() else path.with_suffix(".py")).read_text(encoding="utf-8"))
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            names: list[str] = ast.literal_eval(node.value)
+            return set(names)
+    raise AssertionError(f"{module} lists nothing")
+
+
+def test_a_type_checker_sees_every_name_of_the_package() -> None:
+    """What is imported only when it is asked for is Any to a type checker, unless an import for it alone says more."""
+    seen = {"__version__"}
+    for node in ast.walk(ast.parse((SOURCE / "__init__.py").read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module is not None and node.module.startswith("tlsocket"):
+            for alias in node.names:
+                seen |= listed_exports(node.module) if alias.name == "*" else {alias.name}
+    assert listed_exports("tlsocket") - seen == set()

@@ -49,7 +49,9 @@ def test_stub_and_extension_export_the_same_names() -> None:
 @pytest.mark.parametrize("class_name", sorted(CLASSES))
 def test_stub_and_extension_classes_have_the_same_members(class_name: str) -> None:
     declared = {name for name in members(CLASSES[class_name].body) if not name.startswith("_")}
-    assert public(getattr(_record, class_name)) == declared
+    # What the extension splits over a class and its base, the stub shows as one.
+    own = [base for base in getattr(_record, class_name).__mro__ if base.__module__ == _record.__name__]
+    assert set().union(*map(public, own)) == declared
 
 
 @pytest.mark.parametrize(
