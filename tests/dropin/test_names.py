@@ -60,6 +60,7 @@ def test_every_public_member_of_the_classes_is_there(class_name: str) -> None:
         for class_name in ("SSLContext", "SSLSocket", "SSLObject")
         for name, member in vars(getattr(ssl, class_name)).items()
         if inspect.isfunction(member) and not name.startswith("_")
+        if name != "sendmsg"  # which works here, and takes what that of `socket.socket` takes
     ],
 )
 def test_methods_take_the_arguments_that_ssl_takes(class_name: str, method: str) -> None:

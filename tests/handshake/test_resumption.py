@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.handshake.support import NAME, Link, Verifier, client_config, credential, server_config
 from tlsocket import clock, events
@@ -19,7 +21,7 @@ from tlsocket.crypto.certificates import validity
 from tlsocket.errors import ApiMisuse, InvalidMessage
 from tlsocket.handshake import client_hello
 from tlsocket.handshake.session_caches import ClientSessionCache, ServerSessionCache
-from tlsocket.handshake.sessions import Session, SessionState
+from tlsocket.handshake.sessions import Session, SessionState, _milliseconds
 from tlsocket.handshake.tickets import TicketKeys
 from tlsocket.registry import CipherSuiteCode as Suite
 from tlsocket.registry import NamedGroup
@@ -656,3 +658,10 @@ def test_sessions_belong_to_clients_before_their_handshake(pair: Pair) -> None:
 def test_nonsense_is_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(ApiMisuse):
         server_config(ticket_store=TicketKeys(), **changes)
+
+
+@given(st.integers(0, (1 << 48) - 1), st.floats(0, 1 << 33))
+def test_times_survive_being_bytes_and_never_come_from_the_future(milliseconds: int, moment: float) -> None:
+    """Rounded to the nearest, one session in two could not be used within the first half of a millisecond."""
+    assert _milliseconds(milliseconds / 1000) == milliseconds
+    assert moment - 0.0011 < _milliseconds(moment) / 1000 <= moment

@@ -256,12 +256,31 @@ def test_3_the_descriptor_is_asked_before_each_system_call() -> None:
         counting = Counting(end.socket)
         for number in range(3):
             raw.sendall(inner_record(2 * number, b"x\x17") + inner_record(2 * number + 1, b"data\x17"))
+            until(lambda: unread(end.socket) >= 23 + 26)
             assert end.reader.recv(counting, 1, 5.0, end.owner) == b"x"
             assert counting.asked == 4 * number + 1
-            assert end.reader.recv(counting, 100, 5.0, end.owner) == b"data"
+            assert end.reader.recv(counting, 100, 0, end.owner) == b"data"
             assert counting.asked == 4 * number + 3, "to look, and to take"
             assert end.writer.send(counting, b"x", 0, end.owner) == 1
             assert counting.asked == 4 * number + 4
+
+
+def test_3_a_read_that_waits_makes_one_system_call() -> None:
+    """A program that waits in its reads needs no look before them (law 1)."""
+    with wired() as (end, raw):
+        for number, timeout in enumerate([5.0, None, 5.0]):
+            raw.sendall(inner_record(number, b"data\x17"))
+            asked = 0
+
+            class Counting:
+                def fileno(self) -> int:
+                    nonlocal asked
+                    asked += 1
+                    return end.socket.fileno()
+
+            until(lambda: unread(end.socket) >= 26)
+            assert end.reader.recv(Counting(), 100, timeout, end.owner) == b"data"
+            assert asked == 1
 
 
 @pytest.mark.parametrize("how", ["close", "detach"])

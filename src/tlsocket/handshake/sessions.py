@@ -284,8 +284,8 @@ class Session:
         writer.u32(self.lifetime)
         writer.u32(self.ticket_age_add)
         writer.u32(self.max_early_data_size)
-        writer.raw(round(self.received_at * 1000).to_bytes(8, "big"))
-        writer.raw(round(origin.authenticated_at * 1000).to_bytes(8, "big"))
+        writer.raw(_milliseconds(self.received_at).to_bytes(8, "big"))
+        writer.raw(_milliseconds(origin.authenticated_at).to_bytes(8, "big"))
         writer.opaque8(self.ticket_nonce)
         writer.opaque16(self.ticket)
         writer.opaque8(self.session_id)
@@ -346,6 +346,13 @@ class Session:
 _SESSION_FORMAT = 2
 _LATEST = 1 << 48
 """Milliseconds since 1970 that are no time any more: in the year 10889."""
+
+
+def _milliseconds(seconds: float) -> int:
+    """The last whole one that is not after `seconds`: rounded up, a session would come from the future."""
+    whole = int(seconds * 1000)
+    # The product may have been rounded to either side of what `_read_time` divided.
+    return whole + 1 if (whole + 1) / 1000 <= seconds else whole - 1 if whole / 1000 > seconds else whole
 
 
 def _read_time(reader: Reader) -> float:
