@@ -51,3 +51,11 @@ def test_relative_links_lead_somewhere(page: Path) -> None:
     links = re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text(encoding="utf-8"))
     missing = [link for link in links if not (page.parent / link).exists()]
     assert not missing
+
+
+def test_the_tests_that_the_mission_names_are_there() -> None:
+    page = ROOT / "src/tlsocket/manual/mission.md"
+    named = re.findall(r"`(test_\w+)` in \[[^]]+\]\(([^)]+)\)", page.read_text(encoding="utf-8"))
+    assert len(named) > 30
+    missing = [name for name, file in named if f"def {name}(" not in (page.parent / file).read_text(encoding="utf-8")]
+    assert not missing

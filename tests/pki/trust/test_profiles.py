@@ -14,6 +14,7 @@ from tlsocket.pki.certificates import Purpose
 from tlsocket.pki.errors import Refusal, VerificationFailed
 from tlsocket.pki.trust.anchors import AnchorConstraints, TrustAnchors
 from tlsocket.pki.trust.profiles import OPENSSL, PROFILES, STRICT, WEBPKI, Check, Profile
+from tlsocket.pki.trust.review import PathReview
 from tlsocket.pki.trust.verifier import Verifier
 
 ROOT = forge("root")
@@ -55,6 +56,25 @@ def test_what_is_switched_off_is_not_checked_and_is_told() -> None:
     assert "without VALIDITY" in repr(verifier)
     plain = Verifier(TrustAnchors([ROOT.certificate]))
     assert plain.verify([LEAF.der, MIDDLE.der], Purpose.SERVER, HOST, AT).switched_off == set()
+
+
+@pytest.mark.parametrize("reviewed", [False, True])
+def test_a_name_that_was_not_compared_is_not_in_the_result(reviewed: bool) -> None:
+    def look(review: PathReview) -> None:
+        assert review.name == "other.example"
+
+    verifier = Verifier(
+        TrustAnchors([ROOT.certificate]),
+        profile=STRICT.without(Check.SERVICE_IDENTITY),
+        callback=look if reviewed else None,
+    )
+    found = verifier.verify([LEAF.der, MIDDLE.der], Purpose.SERVER, "other.example", AT)
+    assert found.name is None
+    assert "without SERVICE_IDENTITY" in repr(found)
+    assert "path" not in repr(found)
+    assert (
+        Verifier(TrustAnchors([ROOT.certificate])).verify([LEAF.der, MIDDLE.der], Purpose.SERVER, HOST, AT).name == HOST
+    )
 
 
 def test_a_signature_cannot_be_switched_off() -> None:

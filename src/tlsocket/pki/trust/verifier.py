@@ -11,7 +11,7 @@ import datetime
 import hashlib
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from tlsocket.pki.certificates import Purpose
@@ -39,7 +39,7 @@ _MALFORMED_REMEDY = "the peer's certificate file is damaged: it should be instal
 class Verification:
     """A path that is believed, and under which conditions."""
 
-    path: tuple[bytes, ...]
+    path: tuple[bytes, ...] = field(repr=False)
     """DER certificates, the end entity's first and the anchor last."""
     profile: Profile
     purpose: Purpose
@@ -121,6 +121,8 @@ class Verifier:
         ValueError when `name` is no host name or address, which is the caller's mistake and not the peer's.
         """
         reference = None if name is None else ReferenceIdentity.parse(name)
+        if Check.SERVICE_IDENTITY not in self.profile.checks:
+            reference = None  # nothing is compared, and the result must not say that it was
         leaf, others = _read_chain(chain)
         # To the second, as dates in certificates are: what is valid until noon is valid through that second.
         when = datetime.datetime.fromtimestamp(math.floor(at), datetime.UTC)
@@ -132,7 +134,8 @@ class Verifier:
             for path in search.paths(leaf):
                 problems = path_problems(path, question)
                 if not problems and self._callback is None:
-                    return Verification(tuple([facts.der for facts in path]), self.profile, purpose, name)
+                    compared = None if reference is None else name
+                    return Verification(tuple([facts.der for facts in path]), self.profile, purpose, compared)
                 finished.append((path, problems))
                 if not problems:
                     break
@@ -169,7 +172,10 @@ class Verifier:
         left = review.remaining()
         if left:
             raise VerificationFailed(*left, attempts=() if failure is None else failure.attempts)
-        return Verification(tuple(facts.der for facts in path), self.profile, question.purpose, name, review.overridden)
+        compared = None if question.reference is None else name
+        return Verification(
+            tuple(facts.der for facts in path), self.profile, question.purpose, compared, review.overridden
+        )
 
 
 def _read_chain(chain: Sequence[bytes]) -> tuple[CertificateFacts, list[CertificateFacts]]:
