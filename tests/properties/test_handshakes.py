@@ -9,7 +9,6 @@ from __future__ import annotations
 import random
 import tracemalloc
 from collections.abc import Callable, Iterable, Iterator
-from itertools import count
 
 import pytest
 from hypothesis import given, settings
@@ -20,7 +19,6 @@ from tests.properties.damage import (
     ALL_KINDS,
     Edit,
     HookedWriter,
-    cut_off,
     cuts,
     edited,
     edits,
@@ -29,9 +27,12 @@ from tests.properties.damage import (
     plaintext_refragmented,
     roles,
 )
+from tests.properties.positions import (
+    each_setup,
+    run_damaged,
+)
 from tests.properties.wire import (
     BLAMES_THE_PEER,
-    SAMPLED,
     SETUPS,
     Wire,
     check_established,
@@ -42,42 +43,16 @@ from tests.properties.wire import (
 from tlsocket import events
 from tlsocket.config import ClientAuthentication, Role
 from tlsocket.connection import Connection
-from tlsocket.errors import AlertReceived, PeerMisbehaved, Reason, TLSError, Truncated
+from tlsocket.errors import AlertReceived, PeerMisbehaved, Reason, TLSError
 from tlsocket.record import pool_statistics
 from tlsocket.registry import AlertDescription, ContentType
 
-each_setup = pytest.mark.parametrize(
-    "setup", [pytest.param(name, marks=pytest.mark.long if name in SAMPLED else ()) for name in SETUPS]
-)
 setups = st.sampled_from(list(SETUPS))
 flights = st.integers(0, 1)
 
 
 def quick(examples: int) -> settings:
     return settings(deadline=None, max_examples=examples)
-
-
-def lengths_of_flights(setup: str) -> list[tuple[Role, int, int]]:
-    """(sender, number, length) of every flight of this handshake; with ECDSA it varies by a few bytes."""
-    found: list[tuple[Role, int, int]] = []
-
-    def note(sender: Role, number: int, flight: bytes) -> Iterable[bytes]:
-        found.append((sender, number, len(flight)))
-        return (flight,)
-
-    Wire(SETUPS[setup](), note).run()
-    return found
-
-
-def every_position(setup: str, change: Callable[[bytes, int], Iterable[bytes]]) -> Iterator[Wire]:
-    """One handshake for each byte of each flight, with `change` applied there."""
-    for sender, number, length in lengths_of_flights(setup):
-        for position in range(length):
-
-            def at_position(flight: bytes, position: int = position) -> Iterable[bytes]:
-                return change(flight, min(position, len(flight) - 1))
-
-            yield Wire(SETUPS[setup](), in_flight(sender, number, at_position)).run()
 
 
 # Cuts: nothing is wrong, so nothing may fail
@@ -87,13 +62,6 @@ def every_position(setup: str, change: Callable[[bytes, int], Iterable[bytes]]) 
 def test_byte_by_byte(setup: str) -> None:
     wire = Wire(SETUPS[setup](), lambda _sender, _number, flight: pieces(flight, [1])).run()
     check_established(wire.link)
-
-
-@each_setup
-def test_split_at_every_byte(setup: str) -> None:
-    for wire in every_position(setup, lambda flight, position: (flight[:position], flight[position:])):
-        assert not wire.errors
-        check_established(wire.link)
 
 
 @quick(60)
@@ -156,38 +124,6 @@ def test_flights_and_data_and_the_end_in_one_piece(setup: str, cut: list[int], s
 
 
 # Damage on the wire
-
-
-def flipped(flight: bytes, position: int, bit: int) -> Iterable[bytes]:
-    return (flight[:position] + bytes([flight[position] ^ 1 << bit]) + flight[position + 1 :],)
-
-
-def test_a_bit_of_every_byte_flipped() -> None:
-    whole = failed = 0
-    for wire in every_position("plain", lambda flight, position: flipped(flight, position, position % 8)):
-        wire.settle()
-        whole += wire.whole
-        failed += not wire.whole
-    # Only the low byte of the legacy versions of plaintext records has no meaning.
-    assert failed > 800
-    assert whole <= 5
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("bit", range(8))
-@each_setup
-def test_every_bit_of_every_byte_flipped(setup: str, bit: int) -> None:
-    for wire in every_position(setup, lambda flight, position: flipped(flight, position, bit)):
-        wire.settle()
-
-
-@each_setup
-def test_truncation_at_every_byte(setup: str) -> None:
-    for sender, number, length in lengths_of_flights(setup):
-        for position in range(length):
-            wire = Wire(SETUPS[setup](), cut_off(sender, number, position)).run().settle()
-            assert wire.errors
-            assert all(isinstance(error, Truncated) for error in wire.errors.values())
 
 
 @quick(300)
@@ -287,59 +223,10 @@ def test_random_bytes_first(receiver: Role, stream: bytes, cut: list[int]) -> No
 # Damage under the right keys
 
 
-def damaged_messages(target: int, changes: list[Edit], mend: bool) -> Callable[[bytes], Iterable[bytes]]:
-    """Applies `changes` to the message with this number; `mend`: its length is corrected, so that its body is read."""
-    numbers = count()
-
-    def change(payload: bytes) -> Iterable[bytes]:
-        out = b""
-        for message in split_messages(payload):
-            if next(numbers) == target:
-                if mend:
-                    body = edited(message[4:], changes)
-                    message = message[:1] + len(body).to_bytes(3, "big") + body
-                else:
-                    message = edited(message, changes)
-            out += message
-        return (out,) if out else ()
-
-    return change
-
-
-def run_damaged(setup: str, sender: Role, target: int, changes: list[Edit], mend: bool) -> Wire:
-    link = SETUPS[setup]()
-    HookedWriter(link.client if sender is Role.CLIENT else link.server, damaged_messages(target, changes, mend))
-    return Wire(link).run().settle()
-
-
 @quick(500)
 @given(setup=setups, sender=roles, target=st.integers(0, 6), changes=edits(*ALL_KINDS), mend=st.booleans())
 def test_damaged_messages(setup: str, sender: Role, target: int, changes: list[Edit], mend: bool) -> None:
     run_damaged(setup, sender, target, changes, mend)
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("bit", range(8))
-@each_setup
-def test_every_byte_of_every_message(setup: str, bit: int) -> None:
-    for sender, messages in lengths_of_messages(setup).items():
-        for target, length in enumerate(messages):
-            for position in range(length):
-                run_damaged(setup, sender, target, [Edit("flip", position / length, bit, b"")], False)
-
-
-def lengths_of_messages(setup: str) -> dict[Role, list[int]]:
-    link = SETUPS[setup]()
-    found: dict[Role, list[int]] = {Role.CLIENT: [], Role.SERVER: []}
-    for end in (link.client, link.server):
-
-        def note(payload: bytes, role: Role = end.role) -> Iterable[bytes]:
-            found[role] += [len(message) for message in split_messages(payload)]
-            return (payload,)
-
-        HookedWriter(end, note)
-    check_established(Wire(link).run().link)
-    return found
 
 
 @quick(150)
