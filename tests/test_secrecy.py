@@ -69,6 +69,8 @@ class Watch:
             # Eight bytes are more than chance gives, and find a secret that is cut short.
             start = secret[:8]
             found += [start.hex(), start.hex().upper(), repr(start)[2:-1], str(list(start))[1:-1], start.hex(":")]
+            # A quotation mark further on makes `repr` escape the apostrophes that it left alone in eight bytes.
+            found.append(repr(start)[2:-1].replace("'", "\\'"))
             found.append(str(int.from_bytes(secret, "big")))
         return found
 
@@ -152,6 +154,12 @@ def test_the_search_finds_what_is_shown(watch: Watch) -> None:
         check(watch, [[Careless()]])
     with pytest.raises(AssertionError):
         watch.check([f"key {min(watch.secrets).hex()}"])
+    for tail in (b"", b"'", b'"', b"'\""):
+        for start in (b"abcdefgh", b"abc'efgh", b'abc"efgh', b"abc'e\"gh"):
+            quoted = Watch()
+            quoted.secrets = {*watch.secrets, start + tail}
+            with pytest.raises(AssertionError):
+                quoted.check([repr(start + tail)])
     kinds = {type(item).__name__ for item in reachable(everything(link))}
     assert {"TrafficSecret", "ExporterSecret", "LocalSigner", "ClientConfig"} <= kinds
 
