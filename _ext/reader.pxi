@@ -76,7 +76,7 @@ cdef class RecordReader(_RecordOpener):
                 return count
 
     cdef int carry_in(self, object carrier, Py_ssize_t limit, double timeout, double deadline) except -100:
-        """`fill` through a Carrier, whose bytes are copied. It cannot be looked at: an alert may come behind data."""
+        """`fill` through a Carrier, whose bytes are copied."""
         left = time_left(timeout, deadline)
         if timeout > 0 and left <= 0:
             return OUTCOME_TIMED_OUT
@@ -106,7 +106,8 @@ cdef class RecordReader(_RecordOpener):
         cdef int flags = 0 if timeout < 0 else MSG_DONTWAIT
         cdef int outcome
         if isinstance(sock, Carrier):
-            return self.carry_in(sock, limit, timeout, deadline)
+            # It cannot be looked at, so no read passes the current record, as in a handshake: an alert comes by itself.
+            return self.carry_in(sock, min(self.wanted(0), <Py_ssize_t>READ_AT_MOST), timeout, deadline)
         if looking and self.raw.end == self.raw.start and limit < 2 * self.least_loss + ALERT_LENGTH + 1:
             # So little that there is nothing to look at: enough for an alert, which nothing else fits beside.
             limit = self.least_loss + ALERT_LENGTH

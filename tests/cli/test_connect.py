@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import COMMAND, SECONDS, Certificates, Served
+from tests.cli.peers import free_port, nginx, wait_for
 from tlsocket.pki.authority import Authority
 
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
@@ -234,8 +235,7 @@ def test_a_file_is_read_from_openssl(
 ) -> None:
     content = os.urandom(5 << 20)
     (tmp_path / "large").write_bytes(content)
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [peer("openssl"), "s_server", "-accept", f"127.0.0.1:{port}", "-WWW", "-tls1_3"]
     files = ["-cert", certificates.server, "-key", certificates.server_key]
     with subprocess.Popen(
@@ -256,40 +256,10 @@ def test_a_file_is_read_from_nginx(
     content = os.urandom(5 << 20)
     (tmp_path / "large").write_bytes(content)
     tmp_path.chmod(0o755)
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    configuration = tmp_path / "nginx.conf"
-    user = "user root;" if os.geteuid() == 0 else ""
-    configuration.write_text(
-        f"{user} daemon off; pid {tmp_path}/pid; error_log stderr; events {{}} http {{ access_log off;"
-        f" client_body_temp_path {tmp_path}/b; proxy_temp_path {tmp_path}/p; fastcgi_temp_path {tmp_path}/f;"
-        f" uwsgi_temp_path {tmp_path}/u; scgi_temp_path {tmp_path}/s;"
-        f" server {{ listen 127.0.0.1:{port} ssl; ssl_protocols TLSv1.3; root {tmp_path};"
-        f" ssl_certificate {certificates.server}; ssl_certificate_key {certificates.server_key}; }} }}"
-    )
-    with subprocess.Popen(
-        [peer("nginx"), "-c", str(configuration), "-p", str(tmp_path)], stderr=subprocess.DEVNULL
-    ) as server:
-        try:
-            wait_for(port)
-            request = b"GET /large HTTP/1.0\r\nHost: localhost\r\n\r\n"
-            done = tlsocket("connect", f"localhost:{port}", "--cafile", certificates.authority, stdin=request)
-        finally:
-            server.terminate()
+    with nginx(peer("nginx"), tmp_path, certificates, f"root {tmp_path}") as port:
+        request = b"GET /large HTTP/1.0\r\nHost: localhost\r\n\r\n"
+        done = tlsocket("connect", f"localhost:{port}", "--cafile", certificates.authority, stdin=request)
     assert done.stdout.partition(b"\r\n\r\n")[2] == content, done.stderr
-
-
-def wait_for(port: int) -> None:
-    """Until something listens."""
-    deadline = time.monotonic() + SECONDS
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            return
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
 
 
 def test_serve_and_connect_examples_of_the_help_work_together(

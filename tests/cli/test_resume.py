@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
 import ssl
 import subprocess
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +14,8 @@ import pytest
 
 import tlsocket
 from tests.cli.conftest import SECONDS, Certificates
-from tests.cli.test_connect import Run, wait_for
+from tests.cli.peers import free_port, listening, nginx, wait_for
+from tests.cli.test_connect import Run
 from tlsocket.cli.connect import Destination, connected
 from tlsocket.cli.resumption import part, resumption, session_of
 from tlsocket.pki.authority import Authority
@@ -47,19 +46,8 @@ def servers(contexts: Sequence[ssl.SSLContext]) -> Iterator[int]:
                 while secure.recv(1 << 16):
                     pass
 
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(SECONDS)
-        thread = threading.Thread(target=serve, args=(listener,))
-        thread.start()
-        yield listener.getsockname()[1]
-        thread.join(SECONDS)
-    assert not thread.is_alive()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-    return port
+    with listening(serve) as port:
+        yield port
 
 
 @pytest.mark.parametrize("version", ["-tls1_3", "-tls1_2"])
@@ -94,25 +82,9 @@ def test_nginx_sees_what_is_told(
     tlsocket: Run, certificates: Certificates, peer: Callable[[str], str], tmp_path: Path
 ) -> None:
     """`$ssl_session_reused` is `r` or `.`."""
-    port = free_port()
-    configuration = tmp_path / "nginx.conf"
-    user = "user root;" if os.geteuid() == 0 else ""
-    configuration.write_text(
-        f"{user} daemon off; pid {tmp_path}/pid; error_log stderr; events {{}} http {{ access_log off;"
-        f" client_body_temp_path {tmp_path}/b; proxy_temp_path {tmp_path}/p; fastcgi_temp_path {tmp_path}/f;"
-        f" uwsgi_temp_path {tmp_path}/u; scgi_temp_path {tmp_path}/s;"
-        f" server {{ listen 127.0.0.1:{port} ssl; ssl_protocols TLSv1.3; return 200 'reused=$ssl_session_reused';"
-        f" ssl_certificate {certificates.server}; ssl_certificate_key {certificates.server_key}; }} }}"
-    )
-    with subprocess.Popen(
-        [peer("nginx"), "-c", str(configuration), "-p", str(tmp_path)], stderr=subprocess.DEVNULL
-    ) as server:
-        try:
-            wait_for(port)
-            arguments = ["connect", f"localhost:{port}", "--cafile", certificates.authority, "--resume", "--trace"]
-            done = tlsocket(*arguments, stdin=REQUEST)
-        finally:
-            server.terminate()
+    with nginx(peer("nginx"), tmp_path, certificates, "return 200 'reused=$ssl_session_reused'") as port:
+        arguments = ["connect", f"localhost:{port}", "--cafile", certificates.authority, "--resume", "--trace"]
+        done = tlsocket(*arguments, stdin=REQUEST)
     said = done.stderr.decode()
     assert done.stdout.endswith(b"reused=r"), said
     assert RESUMED in said

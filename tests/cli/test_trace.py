@@ -5,13 +5,13 @@ from __future__ import annotations
 import socket
 import ssl
 import subprocess
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
 
 from tests.cli.conftest import SECONDS, Certificates
+from tests.cli.peers import listening
 from tests.cli.test_connect import greet, standard_server
 from tlsocket import events
 from tlsocket.cli.transcript import Transcript
@@ -159,13 +159,8 @@ def upgrading_server(certificates: Certificates, dialogue: Dialogue) -> Iterator
             except OSError:
                 pass
 
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(SECONDS)
-        thread = threading.Thread(target=serve, args=(listener,))
-        thread.start()
-        yield listener.getsockname()[1]
-        thread.join(SECONDS)
-    assert not thread.is_alive()
+    with listening(serve) as port:
+        yield port
 
 
 @pytest.mark.parametrize("protocol", DIALOGUES)

@@ -224,6 +224,21 @@ def test_unwrap_returns_what_was_wrapped(outer: Contexts, ours: Contexts) -> Non
         assert far.recv(100) == b"still open"
 
 
+def test_what_follows_close_notify_is_the_outer_connection_s(ours: Contexts) -> None:
+    """All of it is there before the first read, which takes one record and no more."""
+    with nested(ours, ours) as (near, far):
+        far.sendall(b"last words")
+        far._conn.close()
+        far._conn.writer.flush(far, TIMEOUT)
+        far._outer.setblocking(True)
+        far._outer.sendall(b"the next protocol")
+        time.sleep(0.1)
+        assert near.recv(1000) == b"last words"
+        assert near.recv(1000) == b""
+        with near.unwrap() as outer:
+            assert receive_exactly(outer, 17) == b"the next protocol"
+
+
 def test_close_closes_both_and_writes_nothing(outer: Contexts, ours: Contexts) -> None:
     with nested(outer, ours) as (near, far):
         carrying = near._outer

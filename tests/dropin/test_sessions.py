@@ -195,11 +195,11 @@ def test_what_the_client_demands_changes(files: Files, client: Any, server: Any)
         assert near.getpeercert()["subjectAltName"]
 
 
-def test_cve_2025_68121_trust_changes(files: Files, client: Any, server: Any, tmp_path: Path) -> None:
-    """On either end, though the context is the same one."""
+def check_trust_that_changes(files: Files, client: Any, server: Any, folder: Path) -> None:
+    """A session does not outlive a change of the trust on either end, though the context is the same one."""
     from tlsocket.pki.authority import Authority
 
-    other = Authority.create().write(tmp_path / "other.pem")
+    other = Authority.create().write(folder / "other.pem")
     server.verify_mode = CERT_REQUIRED
     server.load_verify_locations(files.authority)
     client.load_cert_chain(files.client_certificate, files.client_key)
@@ -210,6 +210,10 @@ def test_cve_2025_68121_trust_changes(files: Files, client: Any, server: Any, tm
     session, *_ = exchange(client, server)
     client.load_verify_locations(other)
     assert exchange(client, server, session)[1:] == (False, False)
+
+
+def test_cve_2025_68121_trust_changes(files: Files, client: Any, server: Any, tmp_path: Path) -> None:
+    check_trust_that_changes(files, client, server, tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -6,14 +6,14 @@ What a session is bound to is tested in `tests/handshake/test_resumption_tls12`;
 from __future__ import annotations
 
 import ssl
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import tlsocket
 from tests.dropin.support import Background, Files, client_context, connected, server_context
-from tests.dropin.test_sessions import KEY, exchange
-from tlsocket.pki.authority import Authority
+from tests.dropin.test_sessions import KEY, check_trust_that_changes, exchange
 
 V12 = ssl.TLSVersion.TLSv1_2
 NO_TICKET = ssl.OP_NO_TICKET
@@ -200,20 +200,8 @@ def test_the_server_cache_has_figures(pair: tuple[Any, Any]) -> None:
     assert exchange(client, server, session)[1:] == (False, False)
 
 
-def test_trust_that_changes(pair: tuple[Any, Any], files: Files, tmp_path: Any) -> None:
-    """On either end, though the context is the same one."""
-    client, server = pair
-    other = Authority.create().write(tmp_path / "other.pem")
-    server.verify_mode = ssl.CERT_REQUIRED
-    server.load_verify_locations(files.authority)
-    client.load_cert_chain(files.client_certificate, files.client_key)
-    session, *_ = exchange(client, server)
-    assert exchange(client, server, session)[1:] == (True, True)
-    server.load_verify_locations(other)
-    assert exchange(client, server, session)[1:] == (False, False)
-    session, *_ = exchange(client, server)
-    client.load_verify_locations(other)
-    assert exchange(client, server, session)[1:] == (False, False)
+def test_cve_2025_68121_trust_changes(pair: tuple[Any, Any], files: Files, tmp_path: Path) -> None:
+    check_trust_that_changes(files, *pair, tmp_path)
 
 
 def test_cve_2025_23419_virtual_hosts(pair: tuple[Any, Any], files: Files) -> None:

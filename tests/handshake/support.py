@@ -156,9 +156,12 @@ Change = Callable[[Any], "bytes | list[bytes]"]
 class _TamperingWriter:
     """Stands in for a connection's writer during the handshake; everything but handshake messages goes through."""
 
-    def __init__(self, writer: Any, changes: Mapping[HandshakeType, Change]) -> None:
+    def __init__(
+        self, writer: Any, changes: Mapping[HandshakeType, Change], parsers: Mapping[int, Callable[[Any], Any]]
+    ) -> None:
         self._writer = writer
         self._changes = changes
+        self._parsers = parsers
 
     def __getattr__(self, attribute: str) -> Any:
         return getattr(self._writer, attribute)
@@ -174,7 +177,7 @@ class _TamperingWriter:
         change = self._changes.get(HandshakeType(message[0]))
         if change is None:
             return message
-        changed = change(messages.parse(message))
+        changed = change(messages.parse_with(self._parsers, message))
         return changed if isinstance(changed, bytes) else b"".join(changed)
 
 
@@ -188,7 +191,14 @@ def split_messages(payload: bytes) -> list[bytes]:
     return found
 
 
-def tamper(connection: Connection, changes: Mapping[HandshakeType, Change]) -> None:
-    """Let `connection` send something else in the place of the named messages of its handshake."""
+def tamper(
+    connection: Connection,
+    changes: Mapping[HandshakeType, Change],
+    parsers: Mapping[int, Callable[[Any], Any]] = messages.PARSERS,
+) -> None:
+    """Let `connection` send something else in the place of the named messages of its handshake.
+
+    `parsers` are those of its version, and in TLS 1.2 of its key exchange.
+    """
     handshake: Any = connection._handshake
-    handshake.writer = _TamperingWriter(connection.writer, changes)
+    handshake.writer = _TamperingWriter(connection.writer, changes, parsers)

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import pytest
 
 from tests.handshake.support import NAME, Change, Link, client_config, credential, server_config, split_messages
+from tests.handshake.support import tamper as tamper_with
 from tests.handshake.test_must_alerts import changed, extended, flipped, instead, trailing, twice
 from tlsocket.config import ClientAuthentication, Role
-from tlsocket.connection import Connection
 from tlsocket.errors import AlertReceived, Reason, TLSError
 from tlsocket.handshake.tickets import TicketKeys
 from tlsocket.messages import ClientHello, tls12
@@ -31,34 +32,7 @@ OFF_CURVE = b"\x04" + b"\x01" * 64
 DONE = tls12.ServerHelloDone().encode()
 TICKETS = {"ticket_store": TicketKeys(), "tls12_tickets": True}
 
-
-class TamperingWriter:
-    """As in `support`, for the messages of TLS 1.2."""
-
-    def __init__(self, writer: Any, changes: Mapping[T, Change]) -> None:
-        self._writer = writer
-        self._changes = changes
-
-    def __getattr__(self, attribute: str) -> Any:
-        return getattr(self._writer, attribute)
-
-    def queue(self, content_type: int, payload: bytes) -> None:
-        if content_type == ContentType.HANDSHAKE:
-            payload = b"".join(self._changed(message) for message in split_messages(payload))
-        if payload:
-            self._writer.queue(content_type, payload)
-
-    def _changed(self, message: bytes) -> bytes:
-        change = self._changes.get(T(message[0]))
-        if change is None:
-            return message
-        changed_message = change(tls12.parse(message))
-        return changed_message if isinstance(changed_message, bytes) else b"".join(changed_message)
-
-
-def tamper(connection: Connection, changes: Mapping[T, Change]) -> None:
-    handshake: Any = connection._handshake
-    handshake.writer = TamperingWriter(connection.writer, changes)
+tamper = partial(tamper_with, parsers=tls12.PARSERS)
 
 
 @dataclass(frozen=True)

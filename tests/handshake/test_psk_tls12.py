@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -16,12 +16,12 @@ from tests.handshake.support import (
     client_config,
     credential,
     server_config,
-    split_messages,
 )
+from tests.handshake.support import tamper as tamper_with
 from tests.handshake.test_handshake import exchange, meanings
+from tests.handshake.test_must_alerts import changed
 from tlsocket import events
 from tlsocket.config import ClientAuthentication, ClientConfig, DecisionKind, ServerConfig
-from tlsocket.connection import Connection
 from tlsocket.crypto.suites import DEFAULT_TLS12_SUITES, PSK_SUITES, TLS12_SUITES
 from tlsocket.errors import AlertReceived, ApiMisuse, Reason, TLSError
 from tlsocket.handshake.decisions import CertificateDecision
@@ -31,7 +31,6 @@ from tlsocket.handshake.tickets import TicketKeys
 from tlsocket.key_schedule.external_psk import MAXIMUM_IDENTITY, PreSharedKey, import_psk
 from tlsocket.messages import parse_with, tls12
 from tlsocket.registry import AlertDescription as A
-from tlsocket.registry import ContentType
 from tlsocket.registry import HandshakeType as T
 from tlsocket.registry import NamedGroup as G
 
@@ -258,42 +257,11 @@ def test_keys_and_identities_are_not_shown() -> None:
 # On the wire
 
 
-class TamperingWriter:
-    """As in `support`, for the messages of ECDHE_PSK."""
-
-    def __init__(self, writer: Any, changes: dict[T, Change]) -> None:
-        self._writer = writer
-        self._changes = changes
-
-    def __getattr__(self, attribute: str) -> Any:
-        return getattr(self._writer, attribute)
-
-    def queue(self, content_type: int, payload: bytes) -> None:
-        if content_type == ContentType.HANDSHAKE:
-            payload = b"".join(self._changed(message) for message in split_messages(payload))
-        if payload:
-            self._writer.queue(content_type, payload)
-
-    def _changed(self, message: bytes) -> bytes:
-        change = self._changes.get(T(message[0]))
-        if change is None:
-            return message
-        made = change(parse_with(tls12.PSK_PARSERS, message))
-        return made if isinstance(made, bytes) else b"".join(made)
-
-
-def tamper(connection: Connection, changes: dict[T, Change]) -> None:
-    """Let a connection send something else."""
-    handshake: Any = connection._handshake
-    handshake.writer = TamperingWriter(connection.writer, changes)
+tamper = partial(tamper_with, parsers=tls12.PSK_PARSERS)
 
 
 def framed(kind: int, body: bytes) -> bytes:
     return bytes([kind]) + len(body).to_bytes(3, "big") + body
-
-
-def changed(**fields: Any) -> Callable[[Any], bytes]:
-    return lambda message: replace(message, **fields).encode()
 
 
 REQUEST = tls12.Tls12CertificateRequest(b"\x40", (0x0403,), ()).encode()

@@ -649,6 +649,21 @@ def test_bytes_of_a_session_with_neither_are_refused(pair: Pair12) -> None:
         Session.from_bytes(session.to_bytes())
 
 
+def test_a_session_of_a_client_authenticated_later_is_not_resumed(
+    mutual: Pair12, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its state would be none of ours, whatever the version; in TLS 1.3 fuzzing found it."""
+    decode = SessionState.decode
+
+    def late(data: bytes) -> SessionState | None:
+        state = decode(data)
+        return None if state is None else state._replace(authenticated_at=(1 << 64) - 1)
+
+    session = mutual.session()
+    monkeypatch.setattr(SessionState, "decode", staticmethod(late))
+    assert not resumed(mutual.offers(session))
+
+
 def test_a_state_of_tls12_is_never_a_psk(pair: Pair12) -> None:
     """A ticket of TLS 1.2 in the pre_shared_key of TLS 1.3: known, and of no use."""
     session = pair.session()

@@ -32,7 +32,7 @@ from tlsocket.dropin.refusals import Refusals
 from tlsocket.dropin.session import SSLSession, check_session
 from tlsocket.dropin.view import ConnectionView
 from tlsocket.dropin.waiting import acquire, call_left, handshake_left
-from tlsocket.dropin.wrapping import check_wrap_arguments, is_carried
+from tlsocket.dropin.wrapping import check_wrap_arguments, data_before_handshake, is_carried
 from tlsocket.errors import Truncated
 
 if TYPE_CHECKING:
@@ -41,15 +41,6 @@ if TYPE_CHECKING:
     from tlsocket.dropin.context import SSLContext
 
 __all__ = ["SSLSocket"]
-
-
-def _data_before_handshake() -> _stdlib.SSLError:
-    """For plaintext that nobody has read (CVE-2023-40217)."""
-    reason = "Closed before TLS handshake with data in recv buffer."
-    failure = _stdlib.SSLError(errno.ENOTCONN, reason)
-    failure.reason = reason
-    failure.library = None  # type: ignore[assignment]
-    return failure
 
 
 class SSLSocket(ConnectionView, Refusals, socket, metaclass=ABCMeta):
@@ -128,8 +119,6 @@ class SSLSocket(ConnectionView, Refusals, socket, metaclass=ABCMeta):
         if context is None:
             raise TypeError("a context is needed")
         check_wrap_arguments(sock, server_side, server_hostname, context, session)
-        if getattr(sock, "_behind", b""):
-            raise _data_before_handshake()  # plaintext would be taken for a part of what TLS protects
         timeout = sock.gettimeout() if hasattr(sock, "gettimeout") else None
         if is_carried(sock):
             cls = _over_object(cls)
@@ -187,7 +176,7 @@ class SSLSocket(ConnectionView, Refusals, socket, metaclass=ABCMeta):
                 raise
             left_behind = b""
         if left_behind:
-            raise _data_before_handshake()
+            raise data_before_handshake()
         return False
 
     def _attach(self) -> Connection:

@@ -5,6 +5,8 @@ Not here: what is then done with it (`sslsocket`, `carried`).
 
 from __future__ import annotations
 
+import errno
+import ssl as _stdlib
 from socket import SO_TYPE, SOCK_STREAM, SOL_SOCKET
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +16,7 @@ from tlsocket.dropin.session import check_session
 if TYPE_CHECKING:
     from tlsocket.dropin.context import SSLContext
 
-__all__ = ["check_wrap_arguments", "is_carried"]
+__all__ = ["check_wrap_arguments", "data_before_handshake", "is_carried"]
 
 
 def check_wrap_arguments(
@@ -31,6 +33,17 @@ def check_wrap_arguments(
     if context.check_hostname and not server_hostname:
         raise ValueError("check_hostname requires server_hostname")
     check_session(session, context)
+    if getattr(sock, "_behind", b""):
+        raise data_before_handshake()  # plaintext would be taken for a part of what TLS protects
+
+
+def data_before_handshake() -> _stdlib.SSLError:
+    """For plaintext that nobody has read (CVE-2023-40217)."""
+    reason = "Closed before TLS handshake with data in recv buffer."
+    failure = _stdlib.SSLError(errno.ENOTCONN, reason)
+    failure.reason = reason
+    failure.library = None  # type: ignore[assignment]
+    return failure
 
 
 def is_carried(sock: Any) -> bool:

@@ -15,7 +15,19 @@ from tlsocket.errors import ApiMisuse, InvalidMessage, PeerMisbehaved, Reason
 from tlsocket.extensions.block import Codec
 from tlsocket.wire import Reader, Writer
 
-__all__ = ["OFFERED_PSKS", "SELECTED_IDENTITY", "OfferedPsks", "PskIdentity", "encode_binders", "encode_identities"]
+__all__ = [
+    "MAXIMUM_IDENTITY",
+    "OFFERED_PSKS",
+    "SELECTED_IDENTITY",
+    "OfferedPsks",
+    "PskIdentity",
+    "encode_binders",
+    "encode_identities",
+]
+
+MAXIMUM_IDENTITY = 4096
+"""Bytes of the identity of an external key, and of a hint at one. The protocol allows 65535; OpenSSL takes 256, and all
+of a hello has to fit a few records."""
 
 _u8, _u16, _u32 = Struct(">B").pack, Struct(">H").pack, Struct(">I").pack
 _unpack_age = Struct(">I").unpack_from

@@ -24,7 +24,7 @@ from tlsocket.registry.ec_curve_types import ECPointFormat
 from tlsocket.registry.psk_key_exchange_modes import PskKeyExchangeMode
 from tlsocket.registry.versions import ProtocolVersion
 
-__all__ = ["Template", "hello_again", "offering", "template_for"]
+__all__ = ["Template", "hello_again", "offered_tls12_suites", "offering", "template_for"]
 
 _RANDOM = slice(6, 38)  # behind msg_type, length and legacy_version
 _SESSION_ID = 39  # behind its length byte
@@ -132,11 +132,17 @@ def _without_hybrids(groups: tuple[int, ...]) -> tuple[int, ...]:
     return kept
 
 
+def offered_tls12_suites(config: ClientConfig) -> tuple[int, ...]:
+    """Those enabled, without ECDHE_PSK where there are no keys for it."""
+    if config.choose_psk is not None:
+        return config.tls12_cipher_suites
+    return tuple([code for code in config.tls12_cipher_suites if TLS12_SUITES[code].authentication is not None])
+
+
 def _cipher_suites(config: ClientConfig, *, tls12: bool, tls13: bool) -> tuple[int, ...]:
     suites = config.cipher_suites if tls13 else ()
     if tls12:
-        with_psk = config.choose_psk is not None
-        suites += tuple([c for c in config.tls12_cipher_suites if with_psk or TLS12_SUITES[c].authentication])
+        suites += offered_tls12_suites(config)
     if not suites:
         raise ApiMisuse(Reason.NO_CIPHER_SUITE_LEFT, "all of them need a pre-shared key, and there is none")
     if config.send_fallback_scsv:

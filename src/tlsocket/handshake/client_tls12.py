@@ -45,6 +45,7 @@ from tlsocket.handshake.authentication_tls12 import (
     verify_finished,
     verify_key_exchange,
 )
+from tlsocket.handshake.client_hello import offered_tls12_suites
 from tlsocket.handshake.credentials import acceptable_schemes, best, scheme_for
 from tlsocket.handshake.decisions import CertificateDecision, SignatureDecision, Suspended
 from tlsocket.handshake.machine_tls12 import Tls12Handshake
@@ -168,7 +169,7 @@ def _on_server_hello(hs: Tls12ClientHandshake, message: Tls12ServerHello, raw: b
         # It claims a session that does not exist (RFC 9846 section 4.2.2, legacy_session_id).
         raise PeerMisbehaved(Reason.SESSION_ID_ECHOED)
     suite = TLS12_SUITES.get(message.cipher_suite)
-    if suite is None or suite.code not in _offered_suites(hs):
+    if suite is None or suite.code not in offered_tls12_suites(config):
         raise PeerMisbehaved(Reason.CIPHER_SUITE_NOT_OFFERED, describe(CipherSuiteCode, message.cipher_suite))
     if message.compression_method != 0:
         raise PeerMisbehaved(Reason.INVALID_COMPRESSION_METHOD)
@@ -192,14 +193,6 @@ def _on_server_hello(hs: Tls12ClientHandshake, message: Tls12ServerHello, raw: b
         return _expect_ticket(hs)
     hs.session = None
     return Tls12ClientState.WAIT_SKE if suite.authentication is None else Tls12ClientState.WAIT_CERT
-
-
-def _offered_suites(hs: Tls12ClientHandshake) -> tuple[int, ...]:
-    return hs.config.tls12_cipher_suites if hs.config.choose_psk is not None else _without_psk(hs.config)
-
-
-def _without_psk(config: ClientConfig) -> tuple[int, ...]:
-    return tuple([code for code in config.tls12_cipher_suites if TLS12_SUITES[code].authentication is not None])
 
 
 def _expect_ticket(hs: Tls12ClientHandshake) -> State:

@@ -1,7 +1,8 @@
 """Proofs that a handshake must hold before it may be CONNECTED (design law 6).
 
-Each is made in one place only, by the function in `authentication`, `authentication_tls12` or `psk` that did the check,
-and each is demanded as an argument by the step that relies on it: a handshake that skipped a check does not type-check.
+Each is made by the function in `authentication`, `authentication_tls12`, `psk` or `resumption_tls12` that did the check
+(of a resumed session by way of `sessions`, which knows who its peer was), and each is demanded as an argument by the
+step that relies on it: a handshake that skipped a check does not type-check.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from tlsocket.extensions import ClientHelloExtensions, OfferedPsks, PskIdentity
 from tlsocket.extensions.pre_shared_key import encode_binders, encode_identities
 from tlsocket.handshake.machine import Handshake
 from tlsocket.handshake.proofs import PreSharedKeyPeer
-from tlsocket.handshake.sessions import CLOCK_SKEW, Session, SessionState, bound_credential
+from tlsocket.handshake.sessions import Session, SessionState, bound_credential
 from tlsocket.key_schedule import EarlySecret, ResumptionSecret
 from tlsocket.key_schedule.external_psk import PreSharedKey
 from tlsocket.registry.extension_types import ExtensionType
@@ -143,15 +143,7 @@ def accept_choice(
         raise PeerMisbehaved(Reason.PSK_WITHOUT_KEY_SHARE)
     if offer.session is None:
         return offer.early_secret, PreSharedKeyPeer(offer.identity.identity)
-    origin = offer.session.origin
-    peer = PreSharedKeyPeer(
-        None,
-        origin.peer_certificates,
-        origin.verified_path,
-        origin.signature_scheme or None,
-        origin.authenticated_at,
-    )
-    return offer.early_secret, peer
+    return offer.early_secret, offer.session.origin.peer()
 
 
 def demand_other_authentication(config: ClientConfig) -> None:
@@ -233,8 +225,6 @@ def _resumable(
         if config.ticket_store is not None:
             config.ticket_store.expired()
         return None
-    if state.authenticated_at - state.issued_at > CLOCK_SKEW:
-        return None
     known = TLS13_SUITES.get(state.cipher_suite)
     if state.version != ProtocolVersion.TLS_1_3 or known is None or known.hash is not suite.hash:
         return None
@@ -259,10 +249,4 @@ def verify_binder(hs: Handshake[Any], candidate: Candidate, offered: OfferedPsks
     state = candidate.state
     if state is None:
         return PreSharedKeyPeer(None if external is None else external.identity)
-    return PreSharedKeyPeer(
-        None,
-        state.peer_certificates,
-        state.verified_path,
-        state.signature_scheme or None,
-        state.authenticated_at / 1000,
-    )
+    return state.peer()

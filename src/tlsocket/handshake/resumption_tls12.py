@@ -72,14 +72,7 @@ def resume_session(hs: Tls12Handshake[ClientConfig], session: Session) -> None:
     # extension, the client MUST abort the handshake."
     if not hs.extended:
         raise PeerMisbehaved(Reason.EXTENDED_MAIN_SECRET_DROPPED)
-    peer = PreSharedKeyPeer(
-        None,
-        origin.peer_certificates,
-        origin.verified_path,
-        origin.signature_scheme or None,
-        origin.authenticated_at,
-    )
-    _resume(hs, suite, origin.secret, peer)
+    _resume(hs, suite, origin.secret, origin.peer())
 
 
 def new_session(
@@ -162,14 +155,7 @@ def resume_state(hs: Tls12Handshake[ServerConfig], state: SessionState) -> None:
     suite = hs.tls12_suite
     if suite is None:
         raise InternalError(detail="no cipher suite")
-    peer = PreSharedKeyPeer(
-        None,
-        state.peer_certificates,
-        state.verified_path,
-        state.signature_scheme or None,
-        state.authenticated_at / 1000,
-    )
-    _resume(hs, suite, state.secret, peer)
+    _resume(hs, suite, state.secret, state.peer())
 
 
 def worth_renewing(config: ServerConfig, state: SessionState) -> bool:

@@ -21,6 +21,7 @@ from tlsocket.crypto.certificates import validity
 from tlsocket.crypto.suites import TLS12_SUITES, TLS13_SUITES
 from tlsocket.errors import InvalidMessage, Reason, TLSError
 from tlsocket.handshake.negotiation import remember
+from tlsocket.handshake.proofs import PreSharedKeyPeer
 from tlsocket.registry.versions import ProtocolVersion
 from tlsocket.wire import Reader, Writer
 
@@ -182,6 +183,12 @@ class SessionOrigin:
 
     def __repr__(self) -> str:
         return f"<SessionOrigin {self.server_name}>"
+
+    def peer(self) -> PreSharedKeyPeer:
+        """Who the server is, for whoever has seen it choose the session: its Finished will show that it has the key."""
+        return PreSharedKeyPeer(
+            None, self.peer_certificates, self.verified_path, self.signature_scheme or None, self.authenticated_at
+        )
 
     def valid_at(self, now: float) -> bool:
         """Whether the verified path of the full handshake is still valid."""
@@ -406,6 +413,16 @@ class SessionState(NamedTuple):
     def __repr__(self) -> str:
         return f"<SessionState {self.server_name}>"
 
+    def peer(self) -> PreSharedKeyPeer:
+        """Who the client is, for whoever has seen that it has the key, or will see it in its Finished."""
+        return PreSharedKeyPeer(
+            None,
+            self.peer_certificates,
+            self.verified_path,
+            self.signature_scheme or None,
+            self.authenticated_at / 1000,
+        )
+
     def alive(self, now: float) -> bool:
         """Whether its lifetime has begun, give or take a clock's error, and is not over."""
         return -CLOCK_SKEW <= now * 1000 - self.issued_at < self.lifetime * 1000
@@ -453,6 +470,8 @@ def bound_credential(
     rules of their own.
     """
     if state.server_name != normal_name(server_name) or state.alpn != alpn:
+        return None
+    if state.authenticated_at - state.issued_at > CLOCK_SKEW:
         return None
     # Who we are, and what we demand of the client: its certificate, the policy, and the trust it was verified with.
     same = next((each for each in credentials if state.binding == server_binding(config, each)), None)

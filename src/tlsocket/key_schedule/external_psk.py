@@ -14,13 +14,11 @@ from dataclasses import dataclass, field
 from tlsocket.crypto.hashes import SHA256, SHA384, HashAlgorithm
 from tlsocket.crypto.hkdf import expand_label, extract
 from tlsocket.errors import ApiMisuse
+from tlsocket.extensions.pre_shared_key import MAXIMUM_IDENTITY
 from tlsocket.registry.versions import ProtocolVersion
 from tlsocket.wire import Writer
 
 __all__ = ["MAXIMUM_IDENTITY", "MAXIMUM_KEY", "PreSharedKey", "import_psk"]
-
-MAXIMUM_IDENTITY = 4096
-"""Bytes of an identity. The protocol allows 65535; OpenSSL takes 256, and all of a hello has to fit a few records."""
 
 MAXIMUM_KEY = 512
 """Bytes of a key, as in OpenSSL."""

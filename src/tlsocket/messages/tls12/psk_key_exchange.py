@@ -7,15 +7,13 @@ from struct import Struct
 from typing import ClassVar
 
 from tlsocket.errors import PeerMisbehaved, Reason
+from tlsocket.extensions.pre_shared_key import MAXIMUM_IDENTITY
 from tlsocket.messages.handshake_message import HandshakeMessage
 from tlsocket.registry import HandshakeType
 from tlsocket.registry.ec_curve_types import ECCurveType
 from tlsocket.wire import Reader, Writer
 
-__all__ = ["MAXIMUM_IDENTITY", "PskClientKeyExchange", "PskServerKeyExchange"]
-
-MAXIMUM_IDENTITY = 4096
-"""Bytes of an identity or a hint: the protocol would allow 65535, and nobody means that."""
+__all__ = ["PskClientKeyExchange", "PskServerKeyExchange"]
 
 _pack_params = Struct(">BHB").pack
 
