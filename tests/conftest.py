@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -54,7 +55,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the writer of results when it is asked for."""
+    """Register the writer of results when it is asked for, and be interruptible."""
+    # A shell makes what it runs in the background deaf to SIGINT, and deafness is inherited: by the servers that tests
+    # start and interrupt. Their parent answers it, so that they begin with the default.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     path = config.getoption("--write-results")
     if path and not hasattr(config, "workerinput"):  # one process of several sees all reports
         config.pluginmanager.register(ResultsWriter(Path(str(path))), "tlsocket-results")

@@ -6,6 +6,7 @@ Each case that is judged otherwise stands in `limbo_exceptions.toml` with its re
 from __future__ import annotations
 
 import datetime
+import gc
 import json
 import time
 import tomllib
@@ -144,7 +145,14 @@ def test_every_refusal_of_the_suite_is_told_in_full(vectors: Path) -> None:
 def test_pathological_cases_take_milliseconds(vectors: Path) -> None:
     for case in cases(vectors):
         if case["id"].startswith("pathological::"):
-            start = time.process_time()
-            failure(case, PROFILES["webpki"])
+            # What thousands of other tests left behind is not to be collected on this one's time.
+            gc.collect()
+            gc.disable()
+            try:
+                start = time.process_time()
+                failure(case, PROFILES["webpki"])
+                spent = time.process_time() - start
+            finally:
+                gc.enable()
             # Parsing of the anchors included; 2048 names and as many constraints take about 30 ms here.
-            assert time.process_time() - start < 0.25, case["id"]
+            assert spent < 0.25, case["id"]
