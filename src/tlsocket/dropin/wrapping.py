@@ -6,11 +6,11 @@ Not here: what is then done with it (`sslsocket`, `carried`).
 from __future__ import annotations
 
 import errno
-import ssl as _stdlib
 from socket import SO_TYPE, SOCK_STREAM, SOL_SOCKET
 from typing import TYPE_CHECKING, Any
 
 from tlsocket.dropin.carried import CarriedSocket, green, socket
+from tlsocket.dropin.exceptions import SSLError
 from tlsocket.dropin.session import check_session
 
 if TYPE_CHECKING:
@@ -37,10 +37,10 @@ def check_wrap_arguments(
         raise data_before_handshake()  # plaintext would be taken for a part of what TLS protects
 
 
-def data_before_handshake() -> _stdlib.SSLError:
+def data_before_handshake() -> SSLError:
     """For plaintext that nobody has read (CVE-2023-40217)."""
     reason = "Closed before TLS handshake with data in recv buffer."
-    failure = _stdlib.SSLError(errno.ENOTCONN, reason)
+    failure = SSLError(errno.ENOTCONN, reason)
     failure.reason = reason
     failure.library = None  # type: ignore[assignment]
     return failure
