@@ -39,7 +39,11 @@ PACKAGES = {
 """Program to the Debian package that holds it; .ci/run installs them all."""
 
 SAMPLE_STEP = 24
-"""`--suite sample` takes the first and then every twenty-fourth case of each long test: fixed, so CI is repeatable."""
+"""`--suite sample` takes the first and then every twenty-fourth case of each long test: fixed, so CI is repeatable.
+None of a test marked `long(sample=False)`: every run has a smaller case of the same test."""
+
+LONG_TIMEOUT = 600
+"""Seconds for a long test that says nothing else: on a machine shared with others it takes several times its usual."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -67,6 +71,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out long tests as `--suite` says: deselected, not skipped, so that a skip means something is missing."""
+    for item in items:
+        if item.get_closest_marker("long") is not None and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(LONG_TIMEOUT))
     suite = config.getoption("--suite")
     if suite == "all":
         return
@@ -74,8 +81,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     left_out: list[pytest.Item] = []
     seen: dict[str, int] = {}
     for item in items:
-        if item.get_closest_marker("long") is None:
+        mark = item.get_closest_marker("long")
+        if mark is None:
             kept.append(item)
+            continue
+        if not mark.kwargs.get("sample", True):
+            left_out.append(item)
             continue
         function = item.nodeid.partition("[")[0]
         number = seen.get(function, 0)

@@ -118,8 +118,8 @@ def test_a_few_writers_and_readers(tmp_path: Path) -> None:
     crowd(tmp_path, writers=4, readers=4, rounds=4, seconds=60)
 
 
-@pytest.mark.long
-@pytest.mark.timeout(400)
+@pytest.mark.long(sample=False)
+@pytest.mark.timeout(600)
 def test_two_hundred_writers_and_readers(tmp_path: Path) -> None:
     crowd(tmp_path, writers=100, readers=100, rounds=2, seconds=300)
 

@@ -147,7 +147,7 @@ def explained(chain: Random, section: str) -> bool:
     return any(chain.traits.issuperset(key.split(" & ")) for key in EXPLANATIONS[section])
 
 
-MANY = pytest.param(2000, marks=pytest.mark.long)
+MANY = pytest.param(2000, marks=pytest.mark.long(sample=False))
 """Enough for nearly every pair of oddities to be met."""
 
 
