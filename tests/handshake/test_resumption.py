@@ -624,7 +624,7 @@ def test_a_ticket_of_a_client_authenticated_later_is_not_resumed(pair: Pair) -> 
 
 def test_secrets_are_not_shown(pair: Pair) -> None:
     session = pair.session()
-    state = SessionState(772, 4865, 0, 0, 0, 0, bytes(32), b"sesame", NAME, None, (), ())
+    state = SessionState(772, 4865, 0, 0, 0, 0, bytes(32), b"sesame", b"", NAME, None, (), ())
     shown = repr((session, session.origin, state, TicketKeys(), ClientSessionCache(), ServerSessionCache()))
     assert session.origin.secret.hex()[:16] not in shown
     assert "sesame" not in shown

@@ -80,7 +80,11 @@ def test_the_client_hello(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("position", [10, -40, -1])
 def test_the_binder_as_a_server_checks_it(position: int) -> None:
-    state = SessionState(0x0304, SUITE.code, 0, 0, 0, 0, bytes(32), RESUMED["psk"], None, None, (), ())
+    ticket = messages.parse(SIMPLE["new_session_ticket"])
+    assert isinstance(ticket, NewSessionTicket)
+    state = SessionState(
+        *(0x0304, SUITE.code, 0, 0, 0, 0, bytes(32), SIMPLE["res_master"], ticket.ticket_nonce, None, None, (), ())
+    )
     offer = parsed().extensions.pre_shared_key
     assert offer is not None
     hs: SimpleNamespace = SimpleNamespace(transcript=Transcript())

@@ -171,7 +171,11 @@ class Candidate:
         self.algorithm = suite.hash
         self.external = key if isinstance(key, PreSharedKey) else None
         self.state = key if isinstance(key, SessionState) else None
-        self.early_secret = EarlySecret(suite, key.key if isinstance(key, PreSharedKey) else key.secret)
+        self.early_secret = EarlySecret(suite, key.key if isinstance(key, PreSharedKey) else _psk_of(suite, key))
+
+
+def _psk_of(suite: CipherSuite, state: SessionState) -> bytes:
+    return ResumptionSecret(suite, state.secret).psk(state.ticket_nonce)
 
 
 def find_candidate(

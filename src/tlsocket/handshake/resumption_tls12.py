@@ -206,6 +206,7 @@ def _state(hs: Tls12Handshake[ServerConfig]) -> tuple[bytes, int]:
         authenticated_at=authenticated_at,
         binding=server_binding(config, credential),
         secret=secret.secret,
+        ticket_nonce=b"",
         server_name=normal_name(hs.server_name),
         alpn=hs.alpn,
         peer_certificates=hs.peer_certificates,

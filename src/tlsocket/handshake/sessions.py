@@ -375,20 +375,21 @@ def _read_time(reader: Reader) -> float:
 
 _HEAD = Struct(">BHHHQIQ32sB")
 _pack_head, _unpack_head = _HEAD.pack, _HEAD.unpack_from
-_STATE_FORMAT = 1
+_STATE_FORMAT = 2
 
 
 class SessionState(NamedTuple):
     """What a server needs to resume a session. Times are in milliseconds since 1970.
 
     struct {
-        uint8 format = 1;
+        uint8 format = 2;
         uint16 version, cipher_suite, signature_scheme;
         uint64 issued_at;
         uint32 lifetime;                    /* seconds */
         uint64 authenticated_at;
         opaque binding[32];
         opaque secret<1..2^8-1>;
+        opaque ticket_nonce<0..255>;
         opaque server_name<0..2^16-1>, alpn<0..2^8-1>;
         opaque peer_certificates<0..2^24-1>, verified_path<0..2^24-1>;
     } SessionState;
@@ -404,7 +405,9 @@ class SessionState(NamedTuple):
     binding: bytes
     """`server_binding` of the full handshake."""
     secret: bytes
-    """The PSK in TLS 1.3, the main secret in TLS 1.2."""
+    """`resumption_secret` in TLS 1.3, the main secret in TLS 1.2."""
+    ticket_nonce: bytes
+    """The PSK of TLS 1.3 comes of it and of the secret, and is derived when the ticket comes back: most never do."""
     server_name: str | None
     alpn: bytes | None
     peer_certificates: tuple[bytes, ...]
@@ -431,7 +434,7 @@ class SessionState(NamedTuple):
         """For a ticket store."""
         head = encode_head(*self[:7], len(self.secret))
         tail = encode_tail(self.server_name, self.alpn, self.peer_certificates, self.verified_path)
-        return b"".join((head, self.secret, tail))
+        return b"".join((head, self.secret, bytes((len(self.ticket_nonce),)), self.ticket_nonce, tail))
 
     @classmethod
     def decode(cls, data: bytes) -> SessionState | None:
@@ -439,13 +442,15 @@ class SessionState(NamedTuple):
         if len(data) < _HEAD.size or data[0] != _STATE_FORMAT:
             return None
         head = _unpack_head(data)
-        start = _HEAD.size + head[8]
-        known = _tails.get(data[start:])
+        end = _HEAD.size + head[8]
+        nonce_end = end + 1 + int.from_bytes(data[end : end + 1])
+        known = _tails.get(data[nonce_end:])
         if known is not None:
-            return cls._make((*head[1:8], data[_HEAD.size : start], *known, (), ()))
+            return cls._make((*head[1:8], data[_HEAD.size : end], data[end + 1 : nonce_end], *known, (), ()))
         reader = Reader(data, _HEAD.size)
         try:
             secret = reader.take(head[8], "SessionState.secret")
+            nonce = reader.opaque8("SessionState.ticket_nonce")
             name = reader.opaque16("SessionState.server_name")
             alpn = reader.opaque8("SessionState.alpn")
             certificates, path = _read_certificates(reader)
@@ -453,7 +458,7 @@ class SessionState(NamedTuple):
         except InvalidMessage:
             return None
         server_name = name.decode("ascii", "replace") or None
-        return cls._make((*head[1:8], secret, server_name, alpn or None, certificates, path))
+        return cls._make((*head[1:8], secret, nonce, server_name, alpn or None, certificates, path))
 
 
 def bound_credential(
@@ -512,7 +517,7 @@ _tails: dict[bytes, tuple[str | None, bytes | None]] = {}
 def encode_tail(
     server_name: str | None, alpn: bytes | None, certificates: tuple[bytes, ...], path: tuple[bytes, ...]
 ) -> bytes:
-    """A SessionState behind its secret."""
+    """A SessionState behind its nonce."""
     if not certificates and not path:
         kept = _kept_tails.get((server_name, alpn))
         if kept is not None:

@@ -150,6 +150,8 @@ class TicketKeys:
 # NewSessionTicket (type 4) up to the ticket: the header, lifetime, age_add, a nonce of one byte, the ticket's length.
 _NEW_SESSION_TICKET = Struct(">BBHIIBBH").pack
 _NO_EXTENSIONS = b"\0\0"
+# ticket_nonce as SessionState has it: its length, and the ticket's number.
+_NONCES = tuple(bytes((1, number)) for number in range(256))
 
 
 def lifetime_left(config: ServerConfig, now: int, authenticated_at: int) -> int:
@@ -174,7 +176,7 @@ def issue_tickets(hs: Handshake[Any], secret: ResumptionSecret, count: int) -> N
     lifetime = lifetime_left(config, now, authenticated_at)
     if lifetime <= 0:
         return
-    # `SessionState.encode`, once for all of them.
+    # `SessionState.encode`, once for all of them but for their nonces.
     head = encode_head(
         ProtocolVersion.TLS_1_3,
         suite.code,
@@ -189,8 +191,8 @@ def issue_tickets(hs: Handshake[Any], secret: ResumptionSecret, count: int) -> N
     # RFC 9846 section 4.7.1: "The server MUST generate a fresh value for each ticket it sends" (CVE-2022-30629).
     age_adds = random_bytes(4 * count)
     messages: list[bytes] = []
-    for number, psk in enumerate(secret.psks(count)):
-        ticket = store.issue(b"".join((head, psk, tail)), lifetime)
+    for number in range(count):
+        ticket = store.issue(b"".join((head, secret.secret, _NONCES[number], tail)), lifetime)
         if ticket is None:
             break
         length = len(ticket)

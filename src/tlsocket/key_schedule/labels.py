@@ -44,8 +44,8 @@ class Labels:
     s_ap_traffic: bytes
     exp_master: bytes
     res_master: bytes
-    resumption: tuple[bytes, ...]
-    """Whole, for the ticket_nonces of one byte from 0 on that our own tickets have."""
+    resumption: dict[bytes, bytes]
+    """Whole, by ticket_nonce, for those of our own tickets (and OpenSSL's first ones are of one byte too)."""
     # Constants of a handshake without a PSK.
     handshake_salt: HmacState
     """HMAC state under `Derive-Secret(Early Secret, "derived", "")` when the Early Secret is HKDF-Extract(0, 0)."""
@@ -83,7 +83,7 @@ def _labels(suite: CipherSuite) -> Labels:
         s_ap_traffic=prefix(b"s ap traffic"),
         exp_master=prefix(b"exp master"),
         res_master=prefix(b"res master"),
-        resumption=tuple(whole(b"resumption", bytes((nonce,))) for nonce in range(16)),
+        resumption={nonce: whole(b"resumption", nonce) for nonce in (bytes((number,)) for number in range(16))},
         handshake_salt=hmac_state(algorithm, hmac_with(hmac_state(algorithm, early), derived)),
     )
 

@@ -160,7 +160,7 @@ class ResumptionSecret:
     def __init__(self, suite: CipherSuite, secret: bytes) -> None:
         self.suite = suite
         self.secret = secret
-        """For storage in a ticket; use `psk`."""
+        """For storage; use `psk`."""
 
     def __repr__(self) -> str:
         return f"<ResumptionSecret {self.suite.name}>"
@@ -168,15 +168,10 @@ class ResumptionSecret:
     def psk(self, ticket_nonce: bytes) -> bytes:
         """The PSK of the ticket with this nonce. Derive it when the ticket is used, not when it comes."""
         algorithm = self.suite.hash
-        info = hkdf_label(algorithm.digest_size, b"resumption", ticket_nonce, first_block=True)
+        info = LABELS[self.suite.code].resumption.get(ticket_nonce)
+        if info is None:
+            info = hkdf_label(algorithm.digest_size, b"resumption", ticket_nonce, first_block=True)
         return expand_one(algorithm, self.secret, info)
-
-    def psks(self, count: int) -> list[bytes]:
-        """The PSKs of that many tickets, at most 16, whose nonces are the bytes 0, 1, 2, ..."""
-        algorithm = self.suite.hash
-        infos = LABELS[self.suite.code].resumption
-        state = hmac_state(algorithm, self.secret)
-        return [hmac_with(state, infos[number]) for number in range(count)]
 
 
 class MainSecret:
