@@ -22,7 +22,9 @@ BUILT := $(VENV)/.built
 TOOLS := $(VENV)/.tools
 
 .DEFAULT_GOAL := help
-.PHONY: help prerequisites demo test bench check-all fuzz lint clean
+.PHONY: help prerequisites demo test bench instructions check-all fuzz lint clean
+# The commit that `make instructions` compares with.
+BASE_COMMIT ?= HEAD^
 
 help: ## this text
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/make \1|\2/p' Makefile | while IFS='|' read -r target text; do printf '%-16s %s\n' "$$target" "$$text"; done
@@ -35,6 +37,9 @@ test: $(BUILT) $(TOOLS) ## the tests, with branch coverage
 
 bench: $(BUILT) $(TOOLS) ## our speed and memory beside the standard library's, as ratios
 	$(BIN)/python -m pytest benchmarks --benchmark-enable --benchmark-quiet -q --timeout=600 $(TESTS)
+
+instructions: $(BUILT) $(TOOLS) ## instructions of the record layer for a record, compared with BASE_COMMIT (wants valgrind)
+	$(BIN)/python -m benchmarks.instructions --base $(BASE_COMMIT)
 
 check-all: lint $(BUILT) $(TOOLS) ## every test, the long ones too; writes src/tlsocket/manual/results/
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --max-worker-restart=0 --suite=all --cov --cov-report=term --write-results=src/tlsocket/manual/results/tests.md $(TESTS)
