@@ -64,6 +64,22 @@ def test_resumption(measure: Measure, library: str, mutual: bool) -> None:
 
 
 @pytest.mark.parametrize("library", alternating)
+@pytest.mark.parametrize("threads", [2, 4])
+def test_threads(measure: Measure, library: str, threads: int) -> None:
+    """Full handshakes in several threads at once, on however many processors there are."""
+    title = f"full handshakes in {threads} threads"
+    figures = measure(title, "threads", library, threads=threads, small_options={"count": 5})
+    assert figures["per second"] > 0
+
+
+@pytest.mark.parametrize("library", alternating)
+def test_credentials(measure: Measure, library: str) -> None:
+    """A certificate and an RSA key loaded into a context, for the first time in a process and again."""
+    figures = measure("certificate and RSA-2048 key", "credentials", library, small_options={})
+    assert figures["ms first"] > 0
+
+
+@pytest.mark.parametrize("library", alternating)
 def test_idle_memory(measure: Measure, library: str) -> None:
     """Resident memory of an idle connection."""
     figures = measure("idle connection", "memory", library, small_options={"count": 20})

@@ -13,6 +13,8 @@ SMALL = {
     "handshakes": {"count": 5},
     "resumption": {"count": 5},
     "memory": {"count": 20},
+    "threads": {"count": 5},
+    "credentials": {},
     "trust": {},
     "streams": {"total": 4 << 20, "count": 20},
 }

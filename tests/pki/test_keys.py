@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -16,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa, x25519
 from tests.support.faults import FailingFileSystem
 from tlsocket.pki import files, keys, pkcs8
 from tlsocket.pki.authority import Authority
+from tlsocket.pki.certificates import load_chain_and_key
 from tlsocket.pki.errors import (
     FileUnavailable,
     KeyMismatch,
@@ -231,6 +233,43 @@ def test_tells_a_damaged_rsa_key(authority: Authority) -> None:
     issued = authority.issue(key=key)
     with pytest.raises(KeyMismatch, match="damaged"):
         check_key_fits(damaged, issued.certificate, key_source="a.key", certificate_source="a.pem")
+
+
+def test_a_key_proves_itself_once(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Contexts made or reloaded with the same files do not sign again."""
+    key = generate_private_key("rsa-2048")
+    pem = private_key_pem(key)
+    issued = authority.issue(key=key)
+    proofs: list[object] = []
+    original = keys._prove_rsa_key
+
+    def prove(*arguments: Any) -> None:
+        proofs.append(arguments)
+        original(*arguments)
+
+    monkeypatch.setattr(keys, "_prove_rsa_key", prove)
+    for _ in range(3):
+        load_chain_and_key(issued.chain_pem, pem)
+    assert len(proofs) == 1
+    for _ in range(2):  # an object that was not loaded is nobody's to remember
+        check_key_fits(key, issued.certificate, key_source="", certificate_source="")
+    assert len(proofs) == 3
+    monkeypatch.setattr(keys, "_cache", {})
+    load_chain_and_key(issued.chain_pem, pem)
+    assert len(keys._proven) <= len(keys._cache) + 1
+
+
+def test_a_damaged_key_is_refused_each_time(authority: Authority) -> None:
+    key = generate_private_key("rsa-2048")
+    assert isinstance(key, rsa.RSAPrivateKey)
+    numbers = key.private_numbers()
+    damaged = rsa.RSAPrivateNumbers(
+        numbers.p, numbers.q, numbers.d ^ 2, numbers.dmp1 ^ 2, numbers.dmq1, numbers.iqmp, numbers.public_numbers
+    ).private_key(unsafe_skip_rsa_key_validation=True)
+    issued, pem = authority.issue(key=key), private_key_pem(damaged)
+    for _ in range(2):
+        with pytest.raises(KeyMismatch, match="damaged"):
+            load_chain_and_key(issued.chain_pem, pem)
 
 
 def test_openssl_takes_the_key_of_a_pss_certificate(authority: Authority, tmp_path: Path) -> None:

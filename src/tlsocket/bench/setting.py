@@ -25,7 +25,7 @@ MODULES = {"stdlib": "ssl", "tlsocket": "tlsocket.dropin"}
 
 @cache
 def certificates() -> dict[str, str]:
-    """File names of a root, and certificates and keys of a server and a client; TLSOCKET_BENCH shares them."""
+    """File names of a root, and certificates and keys of two servers and a client; TLSOCKET_BENCH shares them."""
     folder = os.environ.get("TLSOCKET_BENCH")
     if folder is None:
         folder = tempfile.mkdtemp(prefix="tlsocket-bench-")
@@ -35,9 +35,10 @@ def certificates() -> dict[str, str]:
         authority = Authority.create("tlsocket benchmark authority")
         authority.write(Path(folder) / "root.pem")
         authority.issue("localhost").write(folder, "server")
+        authority.issue("localhost", key="rsa-2048").write(folder, "rsa")
         authority.issue("client.example", purpose="client").write(folder, "client")
     names = {"root": "root.pem"}
-    for stem in ("server", "client"):
+    for stem in ("server", "rsa", "client"):
         names[stem] = f"{stem}.pem"
         names[f"{stem}_key"] = f"{stem}.key"
     return {name: str(Path(folder) / file) for name, file in names.items()}

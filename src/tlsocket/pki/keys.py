@@ -86,6 +86,8 @@ _MAXIMUM_PASSWORD_LENGTH = 1024
 # threads can lose to each other is one entry.
 _CACHE_SIZE = 16
 _cache: dict[bytes, PrivateKey] = {}
+# The RSA keys among them that have proven themselves, by what they are encoded in, with the public key they did it to.
+_proven: dict[bytes, bytes] = {}
 
 
 def read_source(source: KeySource, what: str) -> tuple[bytes, str]:
@@ -148,7 +150,20 @@ def check_key_fits(key: PrivateKey, certificate: x509.Certificate, *, key_source
             "give the key that the certificate was requested with; in a chain the server's own certificate comes first",
         )
     if isinstance(key, rsa.RSAPrivateKey) and isinstance(expected, rsa.RSAPublicKey):
-        _prove_rsa_key(key, expected, key_source)
+        _prove_once(key, expected, key_source)
+
+
+def _prove_once(key: rsa.RSAPrivateKey, public_key: rsa.RSAPublicKey, source: str) -> None:
+    """Have the key prove itself, unless this very key object has done so: signing is most of what loading costs."""
+    global _proven
+    digest = next((digest for digest, kept in _cache.items() if kept is key), None)
+    public = public_key_info(public_key)
+    if digest is not None and _proven.get(digest) == public:
+        return
+    _prove_rsa_key(key, public_key, source)
+    if digest is not None:
+        # Only of keys that are kept, so that it never outgrows them.
+        _proven = {known: info for known, info in [*_proven.items(), (digest, public)] if known in _cache}
 
 
 def _prove_rsa_key(key: rsa.RSAPrivateKey, public_key: rsa.RSAPublicKey, source: str) -> None:
