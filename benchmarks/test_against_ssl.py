@@ -87,6 +87,20 @@ def test_idle_memory(measure: Measure, library: str) -> None:
 
 
 @pytest.mark.parametrize("library", alternating)
+def test_churn(measure: Measure, library: str) -> None:
+    """Connections to an asyncio server that come, carry 1 kB each way and go, one after the other."""
+    figures = measure("new asyncio connections", "churn", library, seconds=20, small_options={"seconds": 0.1})
+    assert figures["per second"] > 0
+
+
+@pytest.mark.parametrize("library", alternating)
+def test_idle_asyncio(measure: Measure, library: str) -> None:
+    """Resident memory of an idle asyncio connection of a server, over that of plain TCP."""
+    figures = measure("idle asyncio connection, over TCP", "idle", library, count=2000, small_options={"count": 20})
+    assert figures.keys() == {"kB over TCP"}
+
+
+@pytest.mark.parametrize("library", alternating)
 @pytest.mark.parametrize("length", [2, 3])
 def test_chain(measure: Measure, library: str, length: int) -> None:
     """An ECDSA chain, certificates parsed afresh; in the column of `ssl` stands cryptography's own verifier."""

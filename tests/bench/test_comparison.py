@@ -15,6 +15,8 @@ SMALL = {
     "memory": {"count": 20},
     "threads": {"count": 5},
     "credentials": {},
+    "churn": {"seconds": 0.1},
+    "idle": {"count": 20},
     "trust": {},
     "streams": {"total": 4 << 20, "count": 20},
 }

@@ -11,7 +11,7 @@ from typing import Any
 from tlsocket.bench.handshakes import connect
 from tlsocket.bench.setting import contexts
 
-__all__ = ["run"]
+__all__ = ["resident", "run"]
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -29,12 +29,12 @@ def _kept(library: str, server_context: Any, client_context: Any, count: int, wh
     kept: list[Any] = [None] * count
     for _ in range(100):
         _used(connect(library, server_context, client_context))
-    before = _resident()
+    before = resident()
     for index in range(count):
         ends = connect(library, server_context, client_context)
         _used(ends)
         kept[index] = ends[which]
-    return (_resident() - before) / count
+    return (resident() - before) / count
 
 
 def _used(ends: tuple[Any, Any]) -> None:
@@ -46,8 +46,8 @@ def _used(ends: tuple[Any, Any]) -> None:
             received += len(receiver.read(1000))
 
 
-def _resident() -> int:
+def resident() -> int:
+    """Bytes of this process in memory, garbage and what the allocator keeps for later left out."""
     gc.collect()
-    # What the allocator keeps for later is nobody's connection.
     ctypes.CDLL(None).malloc_trim(0)
     return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE
