@@ -8,7 +8,6 @@ are `tlsocket.pki`'s.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from cryptography import x509
@@ -20,6 +19,7 @@ from cryptography.x509.oid import PublicKeyAlgorithmOID
 from tlsocket.crypto.suites import CertificateKind
 from tlsocket.errors import InvalidMessage, PeerMisbehaved, Reason
 from tlsocket.registry.named_groups import NamedGroup
+from tlsocket.values import dataclass
 
 __all__ = [
     "PARSE_ERRORS",

@@ -19,7 +19,6 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +31,7 @@ from tlsocket.pki.authority.refusals import (
     NotInLedger,
     RevocationRefused,
 )
+from tlsocket.values import dataclass, field
 
 if TYPE_CHECKING:
     import sqlite3

@@ -10,12 +10,12 @@ import enum
 import os
 import re
 import stat
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
 from tlsocket.crypto.randomness import random_bytes
 from tlsocket.pki.stores.errors import StoreError
+from tlsocket.values import dataclass, field
 
 __all__ = [
     "BLOCKED_FOLDERS",

@@ -12,7 +12,6 @@ import hashlib
 import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
@@ -24,6 +23,7 @@ from tlsocket.pki.errors import FileUnavailable, LoadError, WrongContent
 from tlsocket.pki.keys import KeySource, read_source
 from tlsocket.pki.names.comparison import name_key
 from tlsocket.pki.trust.facts import CertificateFacts, MalformedCertificate, subject_of
+from tlsocket.values import dataclass
 
 __all__ = ["PLATFORM_FILES", "PLATFORM_FOLDERS", "AnchorConstraints", "Skipped", "TrustAnchors"]
 
