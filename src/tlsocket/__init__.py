@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tlsocket.dropin.defaults import *
     from tlsocket.dropin.enums import *
     from tlsocket.dropin.installation import InstallReport, install, uninstall
+    from tlsocket.dropin.openssl_version import *
     from tlsocket.errors import TLSError
 
 __all__ = [
@@ -170,12 +171,15 @@ _CORE = {
     "Connection": "tlsocket.connection",
     "Credential": "tlsocket.config",
     "InstallReport": "tlsocket.dropin.installation",
+    "OPENSSL_VERSION": "tlsocket.dropin.openssl_version",
+    "OPENSSL_VERSION_INFO": "tlsocket.dropin.openssl_version",
+    "OPENSSL_VERSION_NUMBER": "tlsocket.dropin.openssl_version",
     "ServerConfig": "tlsocket.config",
     "TLSError": "tlsocket.errors",
     "install": "tlsocket.dropin.installation",
     "uninstall": "tlsocket.dropin.installation",
 }
-"""Names that are not the face's, and the modules that have them."""
+"""Names that are not in `tlsocket.dropin`, and the modules that have them."""
 
 _PRIVATE = ("_create_default_https_context", "_create_stdlib_context", "_create_unverified_context")
 """Names of `ssl` with an underscore that the standard library's own modules use."""
