@@ -9,11 +9,15 @@ asked for, so that importing the package costs next to nothing.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
 from tlsocket._version import __version__
 
+TYPE_CHECKING = False
+"""As in `typing`, which takes as long to import as half of `ssl`; type checkers go by the name."""
+
 if TYPE_CHECKING:
+    from typing import Any
+
     from tlsocket.config import ClientAuthentication, ClientConfig, Credential, ServerConfig
     from tlsocket.connection import Connection
     from tlsocket.dropin import *
