@@ -1,13 +1,14 @@
 """`dataclass`, `field`, `fields` and `replace` of the standard library's `dataclasses`, at a tenth of their price.
 
 The standard library writes and compiles about six methods for each class while its module is imported: half a
-millisecond a class, and a first handshake imports ninety. Here a class gets its methods as closures, which cost a few
-microseconds, and `__init__` is compiled when the class is first called (or looked at): most are not, in most programs.
-A type checker is told that these are the standard library's own, and `dataclasses.fields`, `replace`, `asdict` and
+millisecond a class, and a first handshake imports ninety. Here all classes share their methods, which go by what is
+known of the class (`_Known`), and `__init__` is compiled when the class is first called or looked at: most are not, in
+most programs. Nothing is made in advance, since what is made must also be thrown away when the process ends. A type
+checker is told that these are the standard library's own, and `dataclasses.fields`, `replace`, `asdict` and
 `is_dataclass` take such a class for one of theirs.
 
-Only the options that this library uses are here, and no field may be mutable by default. Whatever is not a plain value
-(conversion, validation) belongs in the class's own `__post_init__`.
+Only the options that this library uses are here, and a class without a docstring is not given one. Whatever is not a
+plain value (conversion, validation) belongs in the class's own `__post_init__`.
 """
 
 from __future__ import annotations
@@ -23,7 +24,6 @@ __all__ = ["dataclass", "field", "fields", "replace"]
 T = TypeVar("T")
 
 _MISSING: Any = object()
-_FIELDS = "__value_fields__"
 
 
 class _Field:
@@ -55,79 +55,114 @@ def _field(
     return _Field(default, default_factory, init, repr, compare)
 
 
+class _Known:
+    """What is known of a decorated class, which finds it as `__value_class__`.
+
+    What is computed later is computed from the rest: two threads that do it at once do the same.
+    """
+
+    __slots__ = ("_fields", "_key", "annotations", "cls", "defaults", "frozen", "kw_only", "names", "slots")
+
+    cls: Any
+    """The class; set once it is made."""
+    names: frozenset[str]
+
+    def __init__(self, cls: type, *, frozen: bool, slots: bool, kw_only: bool) -> None:
+        self.frozen = frozen
+        self.slots = slots
+        self.kw_only = kw_only
+        # Annotations are text in this library (a test sees to it), and none of its class variables hides its kind.
+        self.annotations = {k: v for k, v in cls.__annotations__.items() if not v.startswith("ClassVar")}
+        namespace = cls.__dict__
+        self.defaults = {name: namespace[name] for name in self.annotations if name in namespace}
+        self.names = frozenset(self.annotations).union(*(known.names for known in _known_above(cls)))
+        self._fields: tuple[_Field, ...] | None = None
+        self._key: Callable[[Any], Any] | None = None
+
+    @property
+    def fields(self) -> tuple[_Field, ...]:
+        """All fields in order, those of the bases first."""
+        if self._fields is None:
+            inherited = {each.name: each for known in reversed(_known_above(self.cls)) for each in known.fields}
+            self._fields = tuple((inherited | {name: self._own_field(name) for name in self.annotations}).values())
+        return self._fields
+
+    def _own_field(self, name: str) -> _Field:
+        value = self.defaults.get(name, _MISSING)
+        if not isinstance(value, _Field):
+            value = _Field(value, _MISSING, True, True, True)
+        value.name, value.type, value.kw_only = name, self.annotations[name], self.kw_only
+        return value
+
+    @property
+    def key(self) -> Callable[[Any], Any]:
+        """What two values are compared by; a single field goes without its tuple."""
+        if self._key is None:
+            names = [each.name for each in self.fields if each.compare]
+            self._key = attrgetter(*names) if names else lambda value: ()
+        return self._key
+
+
+def _known_above(cls: type) -> list[_Known]:
+    return [base.__dict__["__value_class__"] for base in cls.__mro__[1:] if "__value_class__" in base.__dict__]
+
+
+def _known(value: Any) -> _Known:
+    """Of a value, or of a class."""
+    found: _Known = value.__value_class__
+    return found
+
+
 def _dataclass(
     *, frozen: bool = False, slots: bool = False, repr: bool = True, eq: bool = True, kw_only: bool = False
 ) -> Callable[[type[T]], type[T]]:
     """A decorator that turns a class with annotations into one of values."""
 
     def decorate(cls: type[T]) -> type[T]:
-        own = _own_fields(cls, kw_only)
-        inherited = {each.name: each for base in reversed(cls.__mro__[1:]) for each in base.__dict__.get(_FIELDS, ())}
-        fields = tuple({**inherited, **own}.values())
-        if slots:
-            cls = _with_slots(cls, own)
-        setattr(cls, _FIELDS, fields)
-        for name, value in _methods(cls, fields, frozen=frozen, slots=slots, repr=repr, eq=eq).items():
-            # As in the standard library: what a class defines itself stays.
-            if name not in cls.__dict__:
-                setattr(cls, name, value)
+        known = _Known(cls, frozen=frozen, slots=slots, kw_only=kw_only)
+        methods = {
+            "__value_class__": known,
+            "__init__": _UnwrittenInit(known),
+            "__replace__": _replace,
+            **_COMPUTED,
+            **({"__repr__": _repr} if repr else {}),
+            **({"__eq__": _eq} if eq else {}),
+            **({"__setattr__": _setattr, "__delattr__": _delattr} if frozen else {}),
+            **({"__getstate__": _getstate, "__setstate__": _setstate} if frozen and slots else {}),
+        }
+        # As in the standard library: what a class defines itself stays.
+        methods = {name: method for name, method in methods.items() if name not in cls.__dict__}
         if eq and cls.__dict__.get("__hash__") is None:
-            cls.__hash__ = _hash(fields) if frozen else None  # type: ignore[assignment, method-assign]
-        return cls
+            methods["__hash__"] = _hash if frozen else None
+        known.cls = _with_slots(cls, known, methods) if slots else _with_attributes(cls, known, methods)
+        made: type[T] = known.cls
+        return made
 
     return decorate
 
 
-def _own_fields(cls: type, kw_only: bool) -> dict[str, _Field]:
-    """The fields of the class itself; defaults stay behind as attributes, as in the standard library."""
-    found = {}
-    for name, annotation in cls.__annotations__.items():
-        # Annotations are text in this library (a test sees to it), and none of its class variables hides its kind.
-        if annotation.startswith("ClassVar"):
-            continue
-        value = cls.__dict__.get(name, _MISSING)
-        if not isinstance(value, _Field):
-            value = _Field(value, _MISSING, True, True, True)
-        elif value.default is _MISSING:
-            delattr(cls, name)
-        else:
-            setattr(cls, name, value.default)
-        value.name, value.type, value.kw_only = name, annotation, kw_only
-        found[name] = value
-    return found
+def _with_attributes(cls: type, known: _Known, methods: dict[str, Any]) -> type:
+    for name, default in known.defaults.items():
+        # Defaults are to be seen as attributes of the class, as in the standard library.
+        if isinstance(default, _Field):
+            if default.default is _MISSING:
+                delattr(cls, name)
+            else:
+                setattr(cls, name, default.default)
+    for name, method in methods.items():
+        setattr(cls, name, method)
+    return cls
 
 
-def _with_slots(cls: type[T], own: dict[str, _Field]) -> type[T]:
+def _with_slots(cls: type, known: _Known, methods: dict[str, Any]) -> type:
     """The class anew, since slots can only be had when a class is made."""
     taken = {name for base in cls.__mro__[1:] for name in base.__dict__.get("__slots__", ())}
-    # A default and a slot of one name would collide.
-    namespace = {k: v for k, v in cls.__dict__.items() if k not in own and k not in ("__dict__", "__weakref__")}
-    namespace["__slots__"] = tuple(name for name in own if name not in taken)
-    metaclass: Any = type(cls)
-    made: type[T] = metaclass(cls.__name__, cls.__bases__, namespace)
+    left_out = {"__dict__", "__weakref__", *known.annotations}  # a default and a slot of one name would collide
+    namespace = {name: value for name, value in cls.__dict__.items() if name not in left_out} | methods
+    namespace["__slots__"] = tuple(name for name in known.annotations if name not in taken)
+    made: type = type(cls)(cls.__name__, cls.__bases__, namespace)
     made.__qualname__ = cls.__qualname__
     return made
-
-
-def _methods(
-    cls: type, fields: tuple[_Field, ...], *, frozen: bool, slots: bool, repr: bool, eq: bool
-) -> dict[str, Any]:
-    methods: dict[str, Any] = {
-        "__init__": _UnwrittenInit(cls, fields, frozen=frozen, slots=slots),
-        "__match_args__": tuple(each.name for each in fields if each.init and not each.kw_only),
-        "__replace__": _replace,
-        "__dataclass_fields__": _StandardForm("__dataclass_fields__", fields, frozen),
-        "__dataclass_params__": _StandardForm("__dataclass_params__", fields, frozen),
-    }
-    if repr:
-        methods["__repr__"] = _repr
-    if eq:
-        methods["__eq__"] = _eq(fields)
-    if frozen:
-        methods |= _guards(cls, frozenset(each.name for each in fields))
-        if slots:
-            methods |= {"__getstate__": _getstate, "__setstate__": _setstate}
-    return methods
 
 
 # __init__, the only method that is worth compiling: it is called for every message of every handshake
@@ -139,21 +174,19 @@ class _UnwrittenInit:
     Two threads that ask at once make two functions that are alike, and the second one stays.
     """
 
-    __slots__ = ("_cls", "_fields", "_frozen", "_slots")
+    __slots__ = ("_known",)
 
-    def __init__(self, cls: type, fields: tuple[_Field, ...], *, frozen: bool, slots: bool) -> None:
-        self._cls = cls
-        self._fields = fields
-        self._frozen = frozen
-        self._slots = slots
+    def __init__(self, known: _Known) -> None:
+        self._known = known
 
     def __get__(self, instance: object, owner: type | None = None) -> Any:
-        written = _write_init(self._cls, self._fields, frozen=self._frozen, slots=self._slots)
-        self._cls.__init__ = written  # type: ignore[misc]
+        written = _write_init(self._known)
+        self._known.cls.__init__ = written
         return written if instance is None else written.__get__(instance, owner)
 
 
-def _write_init(cls: type, fields: tuple[_Field, ...], *, frozen: bool, slots: bool) -> Any:
+def _write_init(known: _Known) -> Any:
+    cls, fields = known.cls, known.fields
     names: dict[str, Any] = {"_missing": _MISSING}
     statements = []
     for each in fields:
@@ -163,13 +196,13 @@ def _write_init(cls: type, fields: tuple[_Field, ...], *, frozen: bool, slots: b
             names[f"_factory_{name}"] = each.default_factory
             value = f"_factory_{name}() if {name} is _missing else {name}" if each.init else f"_factory_{name}()"
         elif not each.init:
-            if each.default is _MISSING or not slots:
+            if each.default is _MISSING or not known.slots:
                 continue  # left to __post_init__, or the attribute of the class is there to be seen
             names[f"_default_{name}"] = each.default
             value = f"_default_{name}"
-        if not frozen:
+        if not known.frozen:
             statements.append(f"self.{name} = {value}")
-        elif slots:
+        elif known.slots:
             # Past our own __setattr__, and a third quicker than object.__setattr__.
             names[f"_set_{name}"] = getattr(cls, name).__set__
             statements.append(f"_set_{name}(self, {value})")
@@ -206,79 +239,62 @@ def _parameters(fields: tuple[_Field, ...], names: dict[str, Any]) -> list[str]:
     return [*positional, "*", *keyword] if keyword else positional
 
 
-# The other methods
+# The other methods, the same for all classes
 
 
 @recursive_repr()
 def _repr(self: Any) -> str:
-    shown = (f"{each.name}={getattr(self, each.name)!r}" for each in _fields(self) if each.repr)
+    shown = (f"{each.name}={getattr(self, each.name)!r}" for each in _known(self).fields if each.repr)
     return f"{type(self).__qualname__}({', '.join(shown)})"
 
 
-def _key(fields: tuple[_Field, ...]) -> Callable[[Any], Any]:
-    """What two values are compared by; a single field goes without its tuple."""
-    names = [each.name for each in fields if each.compare]
-    return attrgetter(*names) if names else lambda value: ()
+def _eq(self: Any, other: object) -> Any:
+    if type(other) is not type(self):
+        return NotImplemented
+    key = _known(self).key
+    return key(self) == key(other)
 
 
-def _eq(fields: tuple[_Field, ...]) -> Callable[[Any, object], Any]:
-    key = _key(fields)
-
-    def __eq__(self: Any, other: object) -> Any:
-        return key(self) == key(other) if type(other) is type(self) else NotImplemented
-
-    return __eq__
+def _hash(self: Any) -> int:
+    return hash(_known(self).key(self))
 
 
-def _hash(fields: tuple[_Field, ...]) -> Callable[[Any], int]:
-    key = _key(fields)
-
-    def __hash__(self: Any) -> int:
-        return hash(key(self))
-
-    return __hash__
+def _setattr(self: Any, name: str, value: object) -> None:
+    _refuse_if_frozen(self, name, "assign to")
+    object.__setattr__(self, name, value)
 
 
-def _guards(cls: Any, names: frozenset[str]) -> dict[str, Any]:
-    """No attribute is set or deleted, except those that a subclass without the decorator adds."""
-
-    def __setattr__(self: Any, name: str, value: object) -> None:
-        if type(self) is cls or name in names:
-            raise _frozen(f"cannot assign to field {name!r}")
-        super(cls, self).__setattr__(name, value)
-
-    def __delattr__(self: Any, name: str) -> None:
-        if type(self) is cls or name in names:
-            raise _frozen(f"cannot delete field {name!r}")
-        super(cls, self).__delattr__(name)
-
-    return {"__setattr__": __setattr__, "__delattr__": __delattr__}
+def _delattr(self: Any, name: str) -> None:
+    _refuse_if_frozen(self, name, "delete")
+    object.__delattr__(self, name)
 
 
-def _frozen(text: str) -> AttributeError:
-    from dataclasses import FrozenInstanceError  # here, since that loads `inspect` and much else
+def _refuse_if_frozen(value: Any, name: str, verb: str) -> None:
+    """No attribute is set or deleted but those that a subclass without the decorator adds."""
+    known = _known(value)
+    if type(value) is known.cls or name in known.names:
+        from dataclasses import FrozenInstanceError  # here, since that loads `inspect` and much else
 
-    return FrozenInstanceError(text)
+        raise FrozenInstanceError(f"cannot {verb} field {name!r}")
 
 
 def _getstate(self: Any) -> list[Any]:
-    return [getattr(self, each.name) for each in _fields(self)]
+    return [getattr(self, each.name) for each in _known(self).fields]
 
 
 def _setstate(self: Any, state: list[Any]) -> None:
-    for each, value in zip(_fields(self), state, strict=True):
+    for each, value in zip(_known(self).fields, state, strict=True):
         object.__setattr__(self, each.name, value)
 
 
-def _fields(value: Any) -> tuple[_Field, ...]:
+def _all_fields(value: Any) -> tuple[_Field, ...]:
     """The fields of a class or a value, in order."""
-    found: tuple[_Field, ...] = getattr(value, _FIELDS)
-    return found
+    return _known(value).fields
 
 
 def _replace(value: T, /, **changes: Any) -> T:
     """A value like this one, but for `changes`."""
-    for each in _fields(value):
+    for each in _known(value).fields:
         if not each.init:
             if each.name in changes:
                 raise ValueError(f"field {each.name} is declared with init=False: it cannot be replaced")
@@ -287,39 +303,49 @@ def _replace(value: T, /, **changes: Any) -> T:
     return type(value)(**changes)
 
 
-class _StandardForm:
-    """An attribute by which `dataclasses` knows its classes, made when somebody asks for it."""
+class _Computed:
+    """An attribute of every class that is computed when somebody asks for it."""
 
-    __slots__ = ("_fields", "_frozen", "_name")
+    __slots__ = ("_compute",)
 
-    def __init__(self, name: str, fields: tuple[_Field, ...], frozen: bool) -> None:
-        self._name = name
-        self._fields = fields
-        self._frozen = frozen
+    def __init__(self, compute: Callable[[_Known], Any]) -> None:
+        self._compute = compute
 
-    def __get__(self, instance: object, owner: type | None = None) -> Any:
-        import dataclasses  # as in `_frozen`
+    def __get__(self, instance: object, owner: type) -> Any:
+        return self._compute(_known(owner))
 
-        twin = dataclasses.make_dataclass(
-            "Twin", [(each.name, each.type, _standard_field(each)) for each in self._fields], frozen=self._frozen
+
+def _match_arguments(known: _Known) -> tuple[str, ...]:
+    return tuple(each.name for each in known.fields if each.init and not each.kw_only)
+
+
+def _standard_twin(known: _Known) -> Any:
+    """A class of the standard library's with the same fields."""
+    import dataclasses  # as in `_refuse_if_frozen`
+
+    described = []
+    for each in known.fields:
+        given = {"default": each.default, "default_factory": each.default_factory}
+        standard: Any = dataclasses.field(
+            init=each.init,
+            repr=each.repr,
+            compare=each.compare,
+            kw_only=each.kw_only,
+            **{name: value for name, value in given.items() if value is not _MISSING},
         )
-        return getattr(twin, self._name)
+        described.append((each.name, each.type, standard))
+    return dataclasses.make_dataclass("Twin", described, frozen=known.frozen)
 
 
-def _standard_field(each: _Field) -> Any:
-    import dataclasses  # as in `_frozen`
-
-    given = {"default": each.default, "default_factory": each.default_factory}
-    return dataclasses.field(
-        init=each.init,
-        repr=each.repr,
-        compare=each.compare,
-        kw_only=each.kw_only,
-        **{name: value for name, value in given.items() if value is not _MISSING},
-    )
+_COMPUTED = {
+    "__match_args__": _Computed(_match_arguments),
+    # By these two `dataclasses` knows its classes.
+    "__dataclass_fields__": _Computed(lambda known: _standard_twin(known).__dataclass_fields__),
+    "__dataclass_params__": _Computed(lambda known: _standard_twin(known).__dataclass_params__),
+}
 
 
 if TYPE_CHECKING:
     from dataclasses import dataclass, field, fields, replace
 else:
-    dataclass, field, fields, replace = _dataclass, _field, _fields, _replace
+    dataclass, field, fields, replace = _dataclass, _field, _all_fields, _replace

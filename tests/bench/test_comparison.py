@@ -14,6 +14,7 @@ SMALL = {
     "resumption": {"count": 5},
     "memory": {"count": 20},
     "trust": {},
+    "start": {"count": 1},
     "streams": {"total": 4 << 20, "count": 20},
 }
 
