@@ -9,6 +9,7 @@ offered, and in which order, is the configuration's; the codecs of key_share are
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Any, Protocol
 
 from cryptography.hazmat.primitives.asymmetric import ec, mlkem
@@ -137,9 +138,10 @@ class _X448Group:
         return private.public_key().public_bytes_raw(), secret
 
 
-def _uncompressed(private: ec.EllipticCurvePrivateKey) -> bytes:
+@cache
+def _uncompressed_point() -> tuple[Any, Any]:
     forms = serialization()
-    return private.public_key().public_bytes(forms.Encoding.X962, forms.PublicFormat.UncompressedPoint)
+    return forms.Encoding.X962, forms.PublicFormat.UncompressedPoint
 
 
 class _EllipticCurveShare:
@@ -148,7 +150,7 @@ class _EllipticCurveShare:
     def __init__(self, group: _EllipticCurveGroup) -> None:
         self._group = group
         self._private = ec.generate_private_key(group.curve)
-        self.public = _uncompressed(self._private)
+        self.public = self._private.public_key().public_bytes(*_uncompressed_point())
 
     @property
     def group(self) -> int:
@@ -186,7 +188,7 @@ class _EllipticCurveGroup:
     def respond(self, peer: bytes) -> tuple[bytes, bytes]:
         private = ec.generate_private_key(self.curve)
         secret = self.exchange(private, peer)
-        return _uncompressed(private), secret
+        return private.public_key().public_bytes(*_uncompressed_point()), secret
 
 
 class _HybridShare:
