@@ -25,6 +25,7 @@ BASIS = "import ssl, cryptography.x509, cryptography.hazmat.primitives.ciphers.a
 
 BESIDE_THE_BASIS = {
     "_weakrefset",  # of threading
+    "contextlib",  # since Python 3.13 nothing of the basis loads it
     "importlib",
     "threading",
 }
