@@ -291,3 +291,16 @@ def test_two_threads_may_make_the_first_values() -> None:
         for thread in threads:
             thread.join(timeout=20)
         assert [(value.x, value.y) for value in made] == [(1, 5)] * 4
+
+
+def test_the_standard_librarys_decorator_derives_from_ours() -> None:
+    @dataclasses.dataclass(frozen=True)
+    class Solid(Point):
+        """One dimension more."""
+
+        z: int = 3
+
+    assert repr(Solid(1)).endswith("Solid(x=1, y=2, z=3)")
+    assert dataclasses.replace(Solid(1), z=4) == Solid(1, z=4) != Solid(1)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        setattr(Solid(1), "x", 2)  # noqa: B010  # a type checker sees through the plain form

@@ -81,7 +81,9 @@ def test_no_layer_uses_the_packages_re_exports(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", [path for path in MODULES if path.relative_to(SOURCE).parts[0] not in ("cli", "bench", "values.py")], ids=name
+    "path",
+    [path for path in MODULES if path.relative_to(SOURCE).parts[0] not in ("cli", "bench", "values.py")],
+    ids=name,
 )
 def test_values_are_made_by_our_own_decorator(path: Path) -> None:
     """The standard library's costs half a millisecond a class when it is imported (`tlsocket.values`)."""
