@@ -20,8 +20,11 @@ from tlsocket.pki.authority import Authority
 IMPORT = {"tlsocket", "tlsocket._version", "__future__", "importlib", "warnings"}
 """All that `import tlsocket` may load beyond what the interpreter has loaded itself (`importlib` in several parts)."""
 
-BASIS = "import ssl, cryptography.x509, cryptography.hazmat.primitives.ciphers.aead, hmac, socket, encodings.idna"
-"""What a client cannot do without: the exceptions of `ssl`, certificates, ciphers, a name to connect to."""
+BASIS = """
+import ssl, dataclasses, hmac, socket, encodings.idna
+import cryptography.x509, cryptography.hazmat.primitives.ciphers.aead
+"""
+"""What a client cannot do without: the exceptions of `ssl`, values, certificates, ciphers, a name to connect to."""
 
 BESIDE_THE_BASIS = {
     "_weakrefset",  # of threading
@@ -157,7 +160,7 @@ def test_a_first_handshake_loads_no_more_than_it_uses(server: dict[str, object])
     assert {name for name in others if not name.startswith(("_cython", "cython_runtime"))} <= BESIDE_THE_BASIS
 
 
-@pytest.mark.parametrize("heavy", ["asyncio", "dataclasses", "inspect", "json", "logging", "pathlib", "sqlite3"])
+@pytest.mark.parametrize("heavy", ["asyncio", "json", "logging", "pathlib", "sqlite3"])
 def test_what_is_heavy_is_not_loaded(heavy: str, server: dict[str, object]) -> None:
     """By name, for whoever reads a failure; where a newer `ssl` or `cryptography` loads it anyway nothing is asked."""
     client = loaded("import socket, tlsocket as tls" + CLIENT.format(**server))

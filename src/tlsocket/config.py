@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from tlsocket.crypto.certificates import certificate_kind
@@ -36,7 +37,6 @@ from tlsocket.extensions.negotiation import FRAGMENT_LENGTHS
 from tlsocket.key_schedule.external_psk import MAXIMUM_IDENTITY, PreSharedKey
 from tlsocket.messages import Certificate, CertificateEntry
 from tlsocket.registry.versions import ProtocolVersion
-from tlsocket.values import dataclass, field
 
 __all__ = [
     "DEFAULT_BUDGETS",

@@ -7,11 +7,11 @@ asks nothing of its listener, and carries no secret.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
 from tlsocket.config import Role
 from tlsocket.crypto.suites import CipherSuite
-from tlsocket.values import dataclass, field
 
 __all__ = [
     "AlertReceived",

@@ -80,16 +80,6 @@ def test_no_layer_uses_the_packages_re_exports(path: Path) -> None:
                 assert any((SOURCE / f"{alias.name}{suffix}").exists() for suffix in (".py", ".pyi", "")), alias.name
 
 
-@pytest.mark.parametrize(
-    "path",
-    [path for path in MODULES if path.relative_to(SOURCE).parts[0] not in ("cli", "bench", "values.py")],
-    ids=name,
-)
-def test_values_are_made_by_our_own_decorator(path: Path) -> None:
-    """The standard library's costs half a millisecond a class when it is imported (`tlsocket.values`)."""
-    assert "dataclasses" not in imported_modules(ast.parse(path.read_text(encoding="utf-8")))
-
-
 def test_randomness_and_time_have_one_door_each() -> None:
     doors = {"os.urandom": {"crypto/randomness.py"}, "secrets": {"crypto/randomness.py"}, "random": set[str]()}
     for path in MODULES:

@@ -8,6 +8,7 @@ are `tlsocket.pki`'s.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from cryptography import x509
@@ -19,7 +20,6 @@ from tlsocket.crypto.library import serialization
 from tlsocket.crypto.suites import CertificateKind
 from tlsocket.errors import InvalidMessage, PeerMisbehaved, Reason
 from tlsocket.registry.named_groups import NamedGroup
-from tlsocket.values import dataclass
 
 __all__ = [
     "PARSE_ERRORS",

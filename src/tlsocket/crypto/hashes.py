@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
-
-from tlsocket.values import dataclass
 
 __all__ = ["SHA256", "SHA384", "SHA512", "Hash", "HashAlgorithm"]
 

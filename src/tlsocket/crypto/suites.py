@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 
 from tlsocket.crypto.hashes import SHA256, SHA384, HashAlgorithm
 from tlsocket.registry.cipher_suites import CipherSuiteCode
-from tlsocket.values import dataclass
 
 __all__ = [
     "AEAD",

@@ -14,6 +14,7 @@ import ssl as _stdlib
 import warnings
 from abc import ABCMeta
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from socket import socket
 from typing import TYPE_CHECKING, Any, NoReturn, TypeGuard
 
@@ -77,7 +78,6 @@ from tlsocket.dropin.underscored import Underscored
 from tlsocket.dropin.verification import TrustVerifier, profile_for, revocation_for
 from tlsocket.dropin.versions import NOT_BELOW_TLS_1_2, check_maximum, enabled_versions, tls_version
 from tlsocket.registry.versions import ProtocolVersion
-from tlsocket.values import replace
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, StrOrBytesPath

@@ -13,12 +13,11 @@ import gc
 import ssl as _stdlib
 import sys
 import threading
+from dataclasses import dataclass, field
 from enum import StrEnum
 from importlib import import_module
 from types import FunctionType, ModuleType
 from typing import Any
-
-from tlsocket.values import dataclass, field
 
 __all__ = ["InstallReport", "Unreached", "UnreachedKind", "install", "uninstall"]
 

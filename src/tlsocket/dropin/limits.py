@@ -5,9 +5,10 @@ What each budget bounds is said at `tlsocket.config.Budgets`; the manual's page 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tlsocket.config import Budgets
 from tlsocket.extensions.negotiation import FRAGMENT_LENGTHS
-from tlsocket.values import replace
 
 __all__ = ["Limits"]
 

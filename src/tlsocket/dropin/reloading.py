@@ -11,13 +11,13 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tlsocket.config import Credential
 from tlsocket.crypto.signatures import DEFAULT_SIGNATURE_SCHEMES
 from tlsocket.dropin.credentials import CertificateSource, KeySource, PasswordSource, load_credential
 from tlsocket.dropin.trust import TrustSettings
-from tlsocket.values import dataclass
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, StrOrBytesPath

@@ -7,6 +7,7 @@ peer gets in `tlsocket.errors`, and how the standard library's exception looks i
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,6 @@ from tlsocket.pki.revocation import RevocationCheck, RevocationLists
 from tlsocket.pki.trust.anchors import TrustAnchors
 from tlsocket.pki.trust.profiles import OPENSSL, STRICT, Profile
 from tlsocket.pki.trust.verifier import Verifier
-from tlsocket.values import replace
 
 if TYPE_CHECKING:
     from tlsocket.dropin.stores import DistrustWatch

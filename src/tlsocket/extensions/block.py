@@ -13,12 +13,12 @@ This module knows no extension by name.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from struct import Struct
 from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar
 
 from tlsocket.errors import ApiMisuse, InvalidMessage, PeerMisbehaved, Reason
 from tlsocket.registry import ExtensionType, describe
-from tlsocket.values import dataclass, field
 from tlsocket.wire import Reader, Writer
 
 __all__ = ["Codec", "ExtensionBlock", "Rows"]

@@ -7,6 +7,7 @@ the order in which we send. Adding an extension is: its type in `tlsocket.regist
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from tlsocket.extensions.application_protocols import PROTOCOL_NAME_LIST, SELECTED_PROTOCOL
@@ -34,7 +35,6 @@ from tlsocket.extensions.pre_shared_key import OFFERED_PSKS, SELECTED_IDENTITY, 
 from tlsocket.extensions.server_name import SERVER_NAME_LIST
 from tlsocket.extensions.table import Placement, forbidden_in
 from tlsocket.registry import ExtensionType as E
-from tlsocket.values import dataclass, field
 
 __all__ = [
     "CertificateEntryExtensions",

@@ -8,9 +8,9 @@ and groups fit each other is checked in the handshake.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from tlsocket.extensions.block import Codec
-from tlsocket.values import dataclass
 from tlsocket.wire import Reader, Writer
 
 __all__ = [

@@ -8,6 +8,7 @@ message is made anew, which is rare.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from tlsocket.config import ClientConfig
 from tlsocket.crypto.groups import HYBRID_GROUPS, KeyShare, default_share_groups, generate
@@ -22,7 +23,6 @@ from tlsocket.registry.cipher_suites import CipherSuiteCode
 from tlsocket.registry.ec_curve_types import ECPointFormat
 from tlsocket.registry.psk_key_exchange_modes import PskKeyExchangeMode
 from tlsocket.registry.versions import ProtocolVersion
-from tlsocket.values import dataclass, replace
 
 __all__ = ["Template", "hello_again", "offered_tls12_suites", "offering", "template_for"]
 

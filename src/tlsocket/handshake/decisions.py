@@ -8,12 +8,12 @@ handshake goes on (the handlers), and decisions taken without asking (`credentia
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
 from tlsocket.config import Credential, DecisionKind, Role, ServerConfig, VerifiedPath
 from tlsocket.handshake.states import State
 from tlsocket.messages import ClientHello
-from tlsocket.values import dataclass
 
 __all__ = ["CertificateDecision", "Decision", "SignatureDecision", "Suspended", "VerdictDecision"]
 

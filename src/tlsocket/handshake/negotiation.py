@@ -12,6 +12,7 @@ Not here: the choice of the certificate and its signature scheme (`credentials`)
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from tlsocket.config import ClientConfig, ServerConfig
@@ -23,7 +24,6 @@ from tlsocket.registry import describe
 from tlsocket.registry.cipher_suites import CipherSuiteCode
 from tlsocket.registry.named_groups import NamedGroup
 from tlsocket.registry.versions import ProtocolVersion
-from tlsocket.values import dataclass
 
 __all__ = ["Choice", "describe_offers", "negotiate", "remember", "select_application_protocol", "select_version"]
 

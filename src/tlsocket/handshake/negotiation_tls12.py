@@ -7,6 +7,8 @@ here: the version, which is chosen before, and the application protocol, which h
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from tlsocket.config import ClientAuthentication, Credential, ServerConfig
 from tlsocket.crypto.certificates import curve_of
 from tlsocket.crypto.suites import TLS12_SUITES, Tls12CipherSuite
@@ -16,7 +18,6 @@ from tlsocket.handshake.negotiation import describe_offers, remember
 from tlsocket.messages import ClientHello
 from tlsocket.registry.cipher_suites import CipherSuiteCode
 from tlsocket.registry.named_groups import NamedGroup
-from tlsocket.values import dataclass
 
 __all__ = ["TLS12_GROUPS", "Tls12Choice", "demanded_of_client", "negotiate_tls12"]
 

@@ -9,6 +9,7 @@ skipped), messages after Finished (`post_handshake`).
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -75,7 +76,6 @@ from tlsocket.registry.content_types import ContentType, HandshakeType
 from tlsocket.registry.extension_types import ExtensionType
 from tlsocket.registry.psk_key_exchange_modes import PskKeyExchangeMode
 from tlsocket.registry.versions import ProtocolVersion
-from tlsocket.values import replace
 
 __all__ = ["ServerHandshake"]
 

@@ -9,12 +9,13 @@ have it. Session tickets are `tlsocket.handshake.tickets`'s; how a key is offere
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from tlsocket.crypto.hashes import SHA256, SHA384, HashAlgorithm
 from tlsocket.crypto.hkdf import expand_label, extract
 from tlsocket.errors import ApiMisuse
 from tlsocket.extensions.pre_shared_key import MAXIMUM_IDENTITY
 from tlsocket.registry.versions import ProtocolVersion
-from tlsocket.values import dataclass, field
 from tlsocket.wire import Writer
 
 __all__ = ["MAXIMUM_IDENTITY", "MAXIMUM_KEY", "PreSharedKey", "import_psk"]

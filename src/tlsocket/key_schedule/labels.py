@@ -7,10 +7,11 @@ octet of HKDF-Expand's first block behind it. The derivations themselves are in 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from tlsocket.crypto.hashes import HashAlgorithm
 from tlsocket.crypto.hkdf import HmacState, extract, hkdf_label, hmac_state, hmac_with
 from tlsocket.crypto.suites import TLS13_SUITES, CipherSuite
-from tlsocket.values import dataclass
 
 __all__ = ["LABELS", "Labels"]
 

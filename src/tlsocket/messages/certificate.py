@@ -6,12 +6,12 @@ How many a peer may send is a budget of the handshake.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 from tlsocket.extensions import CertificateEntryExtensions
 from tlsocket.messages.handshake_message import HandshakeMessage
 from tlsocket.registry import HandshakeType
-from tlsocket.values import dataclass
 from tlsocket.wire import Reader, Writer
 
 __all__ = ["Certificate", "CertificateEntry"]

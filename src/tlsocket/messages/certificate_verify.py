@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from struct import Struct
 from struct import error as struct_error
 from typing import ClassVar
 
 from tlsocket.messages.handshake_message import HandshakeMessage
 from tlsocket.registry import HandshakeType
-from tlsocket.values import dataclass
 from tlsocket.wire import Reader, Writer
 
 __all__ = ["CertificateVerify"]

@@ -7,6 +7,7 @@ handshake, which also keeps the raw bytes for the transcript.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from operator import itemgetter
 from struct import Struct
 from typing import ClassVar, NamedTuple
@@ -14,7 +15,6 @@ from typing import ClassVar, NamedTuple
 from tlsocket.extensions import ClientHelloExtensions, KeyShareEntry, OfferedPsks, PskIdentity
 from tlsocket.messages.handshake_message import HandshakeMessage
 from tlsocket.registry import ExtensionType, HandshakeType
-from tlsocket.values import dataclass, replace
 from tlsocket.wire import Reader, Writer
 
 __all__ = ["ClientHello"]

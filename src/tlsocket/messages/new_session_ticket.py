@@ -5,12 +5,12 @@ How long a ticket is kept, and the pre-shared key it stands for, are matters of 
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from tlsocket.extensions import NewSessionTicketExtensions
 from tlsocket.messages.handshake_message import HandshakeMessage
 from tlsocket.registry import HandshakeType
-from tlsocket.values import dataclass, field
 from tlsocket.wire import Reader, Writer
 
 __all__ = ["NewSessionTicket"]

@@ -6,12 +6,12 @@ checked in the handshake. The ServerHello of TLS 1.2 is read too, so that the ha
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 from tlsocket.extensions import HelloRetryRequestExtensions, ServerHelloExtensions
 from tlsocket.messages.handshake_message import HandshakeMessage
 from tlsocket.registry import HandshakeType
-from tlsocket.values import dataclass
 from tlsocket.wire import Reader, Writer
 
 __all__ = [

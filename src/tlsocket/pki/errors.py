@@ -8,10 +8,10 @@ into the handshake's own error, and `tlsocket.dropin.exceptions` into the standa
 from __future__ import annotations
 
 import enum
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tlsocket.pki.verify_codes import verify_message
-from tlsocket.values import dataclass
 
 if TYPE_CHECKING:
     from cryptography import x509

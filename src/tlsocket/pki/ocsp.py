@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from cryptography import x509
@@ -24,7 +25,6 @@ from tlsocket.pki.errors import WrongContent
 from tlsocket.pki.trust import facts as f
 from tlsocket.pki.trust.algorithms import KEY_ERRORS, describe_algorithm, signature_is_right
 from tlsocket.pki.trust.facts import CertificateFacts, MalformedCertificate, facts_of
-from tlsocket.values import dataclass
 
 __all__ = ["OCSPAnswers", "Verdict"]
 

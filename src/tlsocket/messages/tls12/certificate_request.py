@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 from tlsocket.errors import InvalidMessage, Reason
 from tlsocket.extensions import is_distinguished_name
 from tlsocket.messages.handshake_message import HandshakeMessage
 from tlsocket.registry import HandshakeType
-from tlsocket.values import dataclass
 from tlsocket.wire import Reader, Writer
 
 __all__ = ["Tls12CertificateRequest"]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 from tlsocket.messages.handshake_message import HandshakeMessage
 from tlsocket.registry import HandshakeType
-from tlsocket.values import dataclass
 from tlsocket.wire import Reader, Writer
 
 __all__ = ["ClientKeyExchange"]

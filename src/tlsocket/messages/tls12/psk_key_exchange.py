@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from struct import Struct
 from typing import ClassVar
 
@@ -10,7 +11,6 @@ from tlsocket.extensions.pre_shared_key import MAXIMUM_IDENTITY
 from tlsocket.messages.handshake_message import HandshakeMessage
 from tlsocket.registry import HandshakeType
 from tlsocket.registry.ec_curve_types import ECCurveType
-from tlsocket.values import dataclass, field
 from tlsocket.wire import Reader, Writer
 
 __all__ = ["PskClientKeyExchange", "PskServerKeyExchange"]

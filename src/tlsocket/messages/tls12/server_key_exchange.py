@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from struct import Struct
 from typing import ClassVar
 
@@ -9,7 +10,6 @@ from tlsocket.errors import PeerMisbehaved, Reason
 from tlsocket.messages.handshake_message import HandshakeMessage
 from tlsocket.registry import HandshakeType
 from tlsocket.registry.ec_curve_types import ECCurveType
-from tlsocket.values import dataclass
 from tlsocket.wire import Reader, Writer
 
 __all__ = ["ServerKeyExchange"]

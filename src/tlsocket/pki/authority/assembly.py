@@ -6,6 +6,7 @@ No decision is taken here: what stands in a `Grant` has been checked.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from cryptography import x509
 from cryptography.x509.oid import AuthorityInformationAccessOID
@@ -15,7 +16,6 @@ from tlsocket.pki.authority.identities import check_names, check_subject, check_
 from tlsocket.pki.authority.profiles import Profile
 from tlsocket.pki.authority.signing import KEY_USAGE_BITS, key_usage, utc
 from tlsocket.pki.keys import PrivateKey, signature_hash
-from tlsocket.values import dataclass
 
 __all__ = ["Addresses", "Validity", "assemble", "grant_of", "sign_for_issuer", "sign_for_itself"]
 

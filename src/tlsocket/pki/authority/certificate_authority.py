@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TypeAlias
@@ -55,7 +56,6 @@ from tlsocket.pki.keys import (
 )
 from tlsocket.pki.names import Dialect, DistinguishedName
 from tlsocket.pki.names.comparison import is_self_issued
-from tlsocket.values import dataclass, replace
 
 __all__ = ["REVOCATION_REASONS", "CertificateAuthority", "Issued", "Which"]
 

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 
 from cryptography.x509 import ObjectIdentifier
 from cryptography.x509.oid import ExtensionOID
-
-from tlsocket.values import dataclass
 
 __all__ = ["DEFAULT_COPY_POLICY", "NO_COPY_POLICY", "CopyPolicy", "Treatment"]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
@@ -21,7 +22,6 @@ from tlsocket.pki.authority.signing import BACKDATE, DAY, key_usage, random_seri
 from tlsocket.pki.certificates import Purpose
 from tlsocket.pki.files import write_atomically
 from tlsocket.pki.keys import RSASSA_PSS_ALGORITHM, PrivateKey, generate_private_key, private_key_pem, signature_hash
-from tlsocket.values import dataclass
 
 __all__ = ["Authority", "IssuedCertificate", "Purpose", "self_signed"]
 

@@ -8,6 +8,7 @@ by one; `certificate_authority` puts it into a certificate.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from cryptography import x509
@@ -21,7 +22,6 @@ from tlsocket.pki.authority.refusals import RequestRefusal, RequestRefused
 from tlsocket.pki.authority.signing import KEY_USAGE_BITS
 from tlsocket.pki.certificates import PARSE_ERRORS, printable
 from tlsocket.pki.keys import PublicKey, describe_key
-from tlsocket.values import dataclass
 
 __all__ = ["MAXIMUM_REQUEST_SIZE", "Grant", "Request", "check_key", "examine", "parse_request"]
 

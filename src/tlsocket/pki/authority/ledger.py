@@ -19,6 +19,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,6 @@ from tlsocket.pki.authority.refusals import (
     NotInLedger,
     RevocationRefused,
 )
-from tlsocket.values import dataclass, field
 
 if TYPE_CHECKING:
     import sqlite3

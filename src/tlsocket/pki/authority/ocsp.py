@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -23,7 +24,6 @@ from tlsocket.pki import der
 from tlsocket.pki.authority.ledger import LedgerEntry
 from tlsocket.pki.authority.signing import sign_bytes, signature_algorithm, utc
 from tlsocket.pki.keys import PrivateKey
-from tlsocket.values import dataclass
 
 __all__ = ["MAXIMUM_REQUEST_SIZE", "answer"]
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from cryptography.x509 import ObjectIdentifier
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from tlsocket.pki.certificates import Purpose
-from tlsocket.values import dataclass, replace
 
 __all__ = [
     "BOTH",

@@ -5,11 +5,12 @@ Values only: reading is `tlsocket.pki.formats.reading`'s part.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from cryptography import x509
 
 from tlsocket.pki.issuers import chain_above
 from tlsocket.pki.keys import PrivateKey, public_key_info
-from tlsocket.values import dataclass, field
 
 __all__ = ["Contents", "Item", "Skipped"]
 
@@ -59,8 +60,9 @@ class Contents:
 
 def join_keys(items: list[Item], keys: list[PrivateKey]) -> tuple[tuple[Item, ...], tuple[PrivateKey, ...]]:
     """The items with each key given to the first certificate that has its public half, and the keys left over."""
+    from dataclasses import replace
+
     from tlsocket.pki.certificates import PARSE_ERRORS
-    from tlsocket.values import replace
 
     joined = list(items)
     left: list[PrivateKey] = []

@@ -11,6 +11,7 @@ import binascii
 import enum
 import warnings
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 from cryptography import x509
@@ -24,7 +25,6 @@ from tlsocket.pki.formats.pkcs12 import is_pkcs12
 from tlsocket.pki.formats.reading import MAXIMUM_ITEMS, pem_blocks, read_contents
 from tlsocket.pki.keys import Password, load_private_key
 from tlsocket.pki.requests import CertificateRequest
-from tlsocket.values import dataclass, field
 
 __all__ = ["Finding", "Kind", "inspect"]
 

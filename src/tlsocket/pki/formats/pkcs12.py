@@ -11,6 +11,7 @@ from __future__ import annotations
 import hmac
 import warnings
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any, get_args
 
 from cryptography import x509
@@ -23,7 +24,6 @@ from tlsocket.pki.errors import PasswordRequired, WrongContent, WrongPassword
 from tlsocket.pki.formats import pbes2
 from tlsocket.pki.formats.trusted import decode_oid, encode_oid
 from tlsocket.pki.keys import PrivateKey, private_key_der
-from tlsocket.values import dataclass, field
 
 __all__ = ["ITERATIONS", "TRUSTED_BY_JAVA", "Bag", "is_pkcs12", "read_pkcs12", "write_pkcs12"]
 

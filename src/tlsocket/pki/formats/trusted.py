@@ -6,8 +6,9 @@ no standard. Only bytes here: PEM is `tlsocket.pki.formats.reading`'s and `writi
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from tlsocket.pki import der
-from tlsocket.values import dataclass
 
 __all__ = ["ANY_PURPOSE", "Auxiliary", "decode_oid", "encode_oid", "encode_trusted", "split_trusted"]
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import enum
 import re
+from dataclasses import dataclass
 
 from tlsocket.pki.errors import PkiError
-from tlsocket.values import dataclass
 
 __all__ = [
     "IA5_STRING",

@@ -6,9 +6,10 @@ the same bytes; any other value stays DER. Spelling names for people is not done
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from tlsocket.pki import der
 from tlsocket.pki.errors import PkiError
-from tlsocket.values import dataclass
 
 __all__ = ["MAXIMUM_NAME_LENGTH", "Attribute", "NameEncodingError", "attribute_value", "decode_name", "encode_name"]
 

@@ -13,6 +13,7 @@ import re
 import shlex
 import stat
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from tlsocket.pki import files
@@ -22,7 +23,6 @@ from tlsocket.pki.stores.entry_file import MAXIMUM_SIZE, decode_entry, encode_en
 from tlsocket.pki.stores.errors import ReadOnlyStore
 from tlsocket.pki.stores.layers import Broken, Change, Plan, Put, PutPending, Record, Remove, Snapshot
 from tlsocket.pki.stores.transactions import Listing, NewFile, TransactionFolder, cannot_write, demand_writable
-from tlsocket.values import replace
 
 __all__ = ["FolderLayer"]
 

@@ -10,12 +10,12 @@ import datetime
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
 from cryptography import x509
 
 from tlsocket.pki.certificates import certificate_der
-from tlsocket.values import dataclass, field
 
 __all__ = [
     "Broken",
@@ -89,7 +89,7 @@ class Metadata:
         if added is None:
             return metadata
         moment = datetime.datetime.strptime(_typed(added, str), "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=datetime.UTC)
-        from tlsocket.values import replace
+        from dataclasses import replace
 
         return replace(metadata, added_at=moment.timestamp())
 

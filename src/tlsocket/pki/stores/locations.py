@@ -10,11 +10,11 @@ import enum
 import os
 import re
 import stat
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tlsocket.crypto.randomness import random_bytes
 from tlsocket.pki.stores.errors import StoreError
-from tlsocket.values import dataclass, field
 
 if TYPE_CHECKING:
     from pathlib import Path

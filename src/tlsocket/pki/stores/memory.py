@@ -43,7 +43,7 @@ class MemoryLayer:
 
     def change(self, plan: Plan) -> None:
         """All or nothing."""
-        from tlsocket.values import replace
+        from dataclasses import replace
 
         with self._lock:
             generation, snapshot, old_keys, old_pending = self._state

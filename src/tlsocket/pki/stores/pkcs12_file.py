@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,6 @@ from tlsocket.pki.stores.layers import (
     thumbprint_of,
 )
 from tlsocket.pki.stores.transactions import demand_writable, exclusive
-from tlsocket.values import replace
 
 __all__ = ["Pkcs12Layer"]
 

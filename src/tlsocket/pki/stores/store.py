@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeAlias
@@ -61,7 +62,6 @@ from tlsocket.pki.stores.layers import (
 from tlsocket.pki.stores.locations import OpenMode, StoreLocation, StoreName, store_name
 from tlsocket.pki.stores.store_keys import StoreKeys
 from tlsocket.pki.trust.anchors import AnchorConstraints, Skipped, TrustAnchors
-from tlsocket.values import replace
 
 __all__ = ["CertificateStore"]
 

@@ -17,6 +17,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import sleep
 
@@ -25,7 +26,6 @@ from tlsocket.crypto.randomness import random_bytes
 from tlsocket.pki import files
 from tlsocket.pki.errors import FileUnavailable, WrongContent
 from tlsocket.pki.stores.errors import StoreBusy
-from tlsocket.values import dataclass, field
 
 __all__ = ["Listing", "NewFile", "TransactionFolder", "cannot_write", "exclusive"]
 

@@ -8,6 +8,7 @@ Algorithm identifiers are those of RFC 3279, 4055, 5758 and 8410, compared as DE
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from cryptography import x509
@@ -18,7 +19,6 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, paddin
 from tlsocket.crypto.library import ecdsa
 from tlsocket.pki import der
 from tlsocket.pki.certificates import PARSE_ERRORS
-from tlsocket.values import dataclass
 
 __all__ = [
     "BROKEN_ALGORITHMS",

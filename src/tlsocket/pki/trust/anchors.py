@@ -12,6 +12,7 @@ import hashlib
 import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 from cryptography import x509
 from cryptography.utils import CryptographyDeprecationWarning
@@ -23,7 +24,6 @@ from tlsocket.pki.files import DEFAULT_LIMIT, read_limited
 from tlsocket.pki.keys import KeySource, read_source
 from tlsocket.pki.names.comparison import name_key
 from tlsocket.pki.trust.facts import CertificateFacts, MalformedCertificate, subject_of
-from tlsocket.values import dataclass
 
 __all__ = ["PLATFORM_FILES", "PLATFORM_FOLDERS", "AnchorConstraints", "Skipped", "TrustAnchors"]
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from tlsocket.pki import der
 from tlsocket.pki.host_names import is_dns_name
 from tlsocket.pki.names.comparison import is_within, normalized_der
 from tlsocket.pki.names.encoding import NameEncodingError
 from tlsocket.pki.trust.facts import CertificateFacts, GeneralName, MalformedCertificate, NameConstraints
-from tlsocket.values import dataclass
 
 __all__ = [
     "MAXIMUM_COMPARISONS",

@@ -9,8 +9,7 @@ leave out has no name here: an anchor, right signatures, an issuer that is an au
 from __future__ import annotations
 
 import enum
-
-from tlsocket.values import dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 
 __all__ = ["OPENSSL", "PROFILES", "STRICT", "WEBPKI", "Check", "Profile"]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 
 from tlsocket.pki.certificates import Purpose
@@ -19,7 +20,6 @@ from tlsocket.pki.trust import name_constraints as nc
 from tlsocket.pki.trust.algorithms import key_strength
 from tlsocket.pki.trust.facts import CertificateFacts, MalformedCertificate
 from tlsocket.pki.trust.profiles import Check, Profile
-from tlsocket.values import dataclass
 
 __all__ = ["ALONE", "ANCHOR", "INTERMEDIATE", "LEAF", "RULES", "Rule", "RuleSet", "rule_set"]
 

@@ -8,6 +8,7 @@ serves nobody. Whether the certificate itself is to be believed is the verifier'
 from __future__ import annotations
 
 import ipaddress
+from dataclasses import dataclass
 from functools import lru_cache
 
 from cryptography import x509
@@ -16,7 +17,6 @@ from tlsocket.pki.certificates import certificate_der, printable, subject_text
 from tlsocket.pki.errors import Problem, Refusal
 from tlsocket.pki.trust.facts import CertificateFacts, MalformedCertificate, facts_of
 from tlsocket.pki.trust.name_constraints import DNS, IP, show, subject_values
-from tlsocket.values import dataclass
 
 __all__ = ["ReferenceIdentity", "name_problem", "presented_names"]
 

@@ -11,6 +11,7 @@ import datetime
 import hashlib
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from tlsocket.pki.certificates import Purpose
@@ -21,7 +22,6 @@ from tlsocket.pki.trust.facts import CertificateFacts, MalformedCertificate, fac
 from tlsocket.pki.trust.path import Budget, BudgetExceeded, Search
 from tlsocket.pki.trust.profiles import STRICT, Check, Profile
 from tlsocket.pki.trust.service_identity import ReferenceIdentity
-from tlsocket.values import dataclass, field, replace
 
 if TYPE_CHECKING:
     from tlsocket.pki.revocation import RevocationCheck
