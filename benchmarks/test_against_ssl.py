@@ -117,6 +117,13 @@ def test_trust(measure: Measure, library: str) -> None:
 
 
 @pytest.mark.parametrize("library", alternating)
+def test_start(measure: Measure, library: str) -> None:
+    """The import, a context and the first handshake of a process, beyond what a bare interpreter costs."""
+    figures = measure("start of a process, processor time", "start", library, small_options={"count": 1})
+    assert figures.keys() == {"ms import", "ms context", "ms handshake"}
+
+
+@pytest.mark.parametrize("library", alternating)
 def test_asyncio_bulk(measure: Measure, library: str) -> None:
     """One stream through asyncio's transports, `write` of 256 KiB: `tlsocket.aio` beside asyncio with `ssl`."""
     figures = measure("asyncio bulk", "asyncio_streams", library, small_options={"total": 4 << 20})

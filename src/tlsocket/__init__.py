@@ -9,17 +9,22 @@ asked for, so that importing the package costs next to nothing.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
 from tlsocket._version import __version__
 
+TYPE_CHECKING = False
+"""As in `typing`, which takes as long to import as half of `ssl`; type checkers go by the name."""
+
 if TYPE_CHECKING:
+    from typing import Any
+
     from tlsocket.config import ClientAuthentication, ClientConfig, Credential, ServerConfig
     from tlsocket.connection import Connection
     from tlsocket.dropin import *
     from tlsocket.dropin.defaults import *
     from tlsocket.dropin.enums import *
     from tlsocket.dropin.installation import InstallReport, install, uninstall
+    from tlsocket.dropin.openssl_version import *
     from tlsocket.errors import TLSError
 
 __all__ = [
@@ -170,12 +175,15 @@ _CORE = {
     "Connection": "tlsocket.connection",
     "Credential": "tlsocket.config",
     "InstallReport": "tlsocket.dropin.installation",
+    "OPENSSL_VERSION": "tlsocket.dropin.openssl_version",
+    "OPENSSL_VERSION_INFO": "tlsocket.dropin.openssl_version",
+    "OPENSSL_VERSION_NUMBER": "tlsocket.dropin.openssl_version",
     "ServerConfig": "tlsocket.config",
     "TLSError": "tlsocket.errors",
     "install": "tlsocket.dropin.installation",
     "uninstall": "tlsocket.dropin.installation",
 }
-"""Names that are not the face's, and the modules that have them."""
+"""Names that are not in `tlsocket.dropin`, and the modules that have them."""
 
 _PRIVATE = ("_create_default_https_context", "_create_stdlib_context", "_create_unverified_context")
 """Names of `ssl` with an underscore that the standard library's own modules use."""

@@ -18,6 +18,7 @@ SMALL = {
     "churn": {"seconds": 0.1},
     "idle": {"count": 20},
     "trust": {},
+    "start": {"count": 1},
     "streams": {"total": 4 << 20, "count": 20},
 }
 

@@ -14,7 +14,7 @@ from tests.cli.conftest import COMMAND
 from tlsocket._version import __version__
 from tlsocket.cli import __main__ as entry
 from tlsocket.cli.addresses import format_address, parse_address
-from tlsocket.cli.root import run, tlsocket
+from tlsocket.cli.root import COMMANDS, run, tlsocket
 
 
 def test_without_the_extra_the_line_that_installs_it_is_printed(
@@ -35,7 +35,7 @@ def test_unknown_option_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> 
     assert "no-such-option" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", sorted(tlsocket.commands))
+@pytest.mark.parametrize("command", tlsocket.list_commands(click.Context(tlsocket)))
 def test_help_ends_with_two_examples(command: str) -> None:
     done = subprocess.run([*COMMAND, command, "--help"], capture_output=True, text=True, timeout=30, check=True)
     tail = done.stdout.partition("Examples:")[2].strip().splitlines()
@@ -104,3 +104,23 @@ def test_what_is_no_address_is_refused(text: str) -> None:
 def test_ipv6_addresses_are_printed_in_brackets() -> None:
     assert format_address(("::1", 443, 0, 0)) == "[::1]:443"
     assert format_address(("127.0.0.1", 443)) == "127.0.0.1:443"
+
+
+def test_what_the_help_says_of_a_command_is_the_commands_own_first_sentence() -> None:
+    context = click.Context(tlsocket)
+    for name, sentence in COMMANDS.items():
+        command = tlsocket.get_command(context, name)
+        assert command is not None
+        assert command.get_short_help_str(limit=200) == sentence
+
+
+def test_every_command_is_listed() -> None:
+    folder = Path(entry.__file__).parent
+    modules = {path.stem for path in folder.glob("*.py")}
+    assert modules >= COMMANDS.keys()
+    listed = tlsocket.list_commands(click.Context(tlsocket))
+    assert listed == sorted(listed)
+    assert set(listed) == {*COMMANDS, "run"}
+    done = subprocess.run([*COMMAND, "--help"], capture_output=True, text=True, timeout=30, check=True)
+    shown = done.stdout.partition("Commands:\n")[2].splitlines()
+    assert [line.split()[0] for line in shown] == listed

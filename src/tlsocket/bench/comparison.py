@@ -111,6 +111,8 @@ WORKS = (
          {"count": 2000}),
     Work("rsa", "certificate and RSA-2048 key", "credentials", (_lower("ms first", 1.0),)),
     Work("trust", "context with the platform's roots", "trust", (_lower("ms first", 0.2),)),
+    Work("start", "first handshake of a process", "start", (_lower("ms import", 5.0), _lower("ms context", 5.0),
+         _lower("ms handshake", 5.0)), {"count": 5}, {"count": 15}),
     Work("aiobulk", "asyncio, bulk", "streams", (Figure("GB/s", 1.5, True),), {"total": 512 << 20},
          {"total": 2 << 30}, loops=True),
     Work("aioecho", "asyncio, echo of 64 B", "streams", (_lower("CPU us", 0.8),), {"work": "echo", "count": 10000},

@@ -5,15 +5,15 @@ No command's own text belongs here.
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-from rich.console import Console
 
-from tlsocket.errors import TLSError
-from tlsocket.pki.errors import FileUnavailable, MissingFile, NotPrivate, PasswordRequired, PkiError, WrongContent
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from tlsocket.pki.errors import PkiError
 
 __all__ = [
     "DONE",
@@ -58,6 +58,8 @@ class RefusedError(CommandError):
 
 def console(*, stderr: bool = False) -> Console:
     """A console that colours only on a terminal and not under NO_COLOR."""
+    from rich.console import Console  # a third of what `tlsocket --version` would cost
+
     return Console(stderr=stderr, highlight=False, emoji=False, markup=False)
 
 
@@ -74,6 +76,12 @@ def examples(*lines: str) -> str:
 
 def describe_error(error: BaseException) -> tuple[str, int]:
     """One line for people, and the exit status."""
+    # Loaded only when something went wrong: whoever asks for help needs no TLS.
+    import ssl
+
+    from tlsocket.errors import TLSError
+    from tlsocket.pki.errors import PkiError
+
     if isinstance(error, PkiError):
         return str(error), _status_of_pki(error)
     if isinstance(error, ssl.SSLCertVerificationError | ssl.SSLError):
@@ -88,8 +96,9 @@ def describe_error(error: BaseException) -> tuple[str, int]:
 
 def _status_of_pki(error: PkiError) -> int:
     """What a person gave wrongly is usage, what the system did not let us do is input and output, the rest refused."""
-    # Loaded only when something went wrong: most commands have nothing to do with stores.
+    # As above, and most commands have nothing to do with stores.
     from tlsocket.pki.authority.refusals import LedgerUnavailable
+    from tlsocket.pki.errors import FileUnavailable, MissingFile, NotPrivate, PasswordRequired, WrongContent
     from tlsocket.pki.names.attributes import NameSyntaxError
     from tlsocket.pki.stores.errors import AmbiguousEntry, BadFindValue, MissingStore, StoreBusy
 

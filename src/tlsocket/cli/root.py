@@ -1,10 +1,12 @@
 """The group of commands, and the one place that turns an exception into a line and an exit status.
 
-Each command has a module of its own; none is defined here.
+Each command has a module of its own, which is imported when the command is called: what `--version` and `--help` say
+is known here, without TLS. No command is defined here but `run`, whose words click must leave alone.
 """
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import warnings
@@ -13,17 +15,7 @@ from collections.abc import Sequence
 import click
 
 from tlsocket._version import __version__
-from tlsocket.cli.bench import bench
-from tlsocket.cli.ca import ca
-from tlsocket.cli.connect import connect
-from tlsocket.cli.demo import demo
 from tlsocket.cli.output import DONE, USAGE, CommandError, describe_error
-from tlsocket.cli.request import request
-from tlsocket.cli.run import run_program
-from tlsocket.cli.serve import serve
-from tlsocket.cli.show import show
-from tlsocket.cli.store import store
-from tlsocket.cli.verify import verify
 
 __all__ = ["run", "tlsocket"]
 
@@ -31,24 +23,56 @@ INTERRUPTED = 130
 """What a shell reports for a program that Ctrl-C ended."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+COMMANDS = {
+    "bench": "Measure tlsocket beside `ssl` on this machine, in turn, and say where it is slower.",
+    "ca": "An authority of your own: issue, renew and revoke certificates.",
+    "connect": "Connect to HOST, say what was negotiated, show the chain and the verdict, then pipe.",
+    "demo": "Tell a handshake in nine steps as it happens between a server and a client, then one that resumes its "
+    "session.",
+    "request": "Ask for a certificate: make a request for an authority, look at one.",
+    "serve": "Serve FOLDER over HTTPS, or echo.",
+    "show": "Show any certificate, request, revocation list, PKCS #12 or key (its public part) in words.",
+    "store": "Certificate stores: list, show, add, import, export, remove, distrust, check.",
+    "verify": "Verify the certificate in FILE, its own first, and say why it is believed or not.",
+}
+"""The commands with modules of the same names, and the first sentence of each one's help (a test compares them)."""
+
+
+class _Commands(click.Group):
+    """A group that imports a command when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*COMMANDS, *self.commands})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in COMMANDS and cmd_name not in self.commands:
+            self.add_command(getattr(importlib.import_module(f"tlsocket.cli.{cmd_name}"), cmd_name))
+        return super().get_command(ctx, cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """As click's own, which would import them all for their sentences."""
+        listed = {name: click.Command(name, help=sentence) for name, sentence in COMMANDS.items()}
+        listed.update(self.commands)
+        room = formatter.width - 6 - max(map(len, listed))
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, listed[name].get_short_help_str(room)) for name in sorted(listed)])
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="tlsocket")
 def tlsocket() -> None:
     """TLS for people: a demonstration, a server, and a client that says what it sees."""
 
 
-@click.command(
+@tlsocket.command(
     "run", add_help_option=False, context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False}
 )
 @click.argument("words", nargs=-1, type=click.UNPROCESSED)
 def run_command(words: tuple[str, ...]) -> int:
     """A program, with ssl replaced by tlsocket: SCRIPT ARG... or -m MODULE ARG..."""
+    from tlsocket.cli.run import run_program  # imports the library
+
     return run_program(words)
-
-
-commands: tuple[click.Command, ...] = (demo, serve, connect, store, request, ca, show, verify, bench, run_command)
-for command in commands:
-    tlsocket.add_command(command)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

@@ -13,10 +13,10 @@ from typing import Any
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.x509.oid import PublicKeyAlgorithmOID
 
+from tlsocket.crypto.library import serialization
 from tlsocket.crypto.suites import CertificateKind
 from tlsocket.errors import InvalidMessage, PeerMisbehaved, Reason
 from tlsocket.registry.named_groups import NamedGroup
@@ -168,12 +168,10 @@ def host_names(certificate: x509.Certificate) -> tuple[str, ...]:
 
 def same_key(first: object, second: object) -> bool:
     """Whether two public keys are the same, however their restrictions to PSS are written."""
+    forms = serialization()
     bare: list[Any] = [key.key if isinstance(key, PSSPublicKey) else key for key in (first, second)]
     try:
-        encoded = [
-            key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-            for key in bare
-        ]
+        encoded = [key.public_bytes(forms.Encoding.DER, forms.PublicFormat.SubjectPublicKeyInfo) for key in bare]
     except (AttributeError, TypeError, ValueError):
         return False
     return bool(encoded[0] == encoded[1])

@@ -9,13 +9,14 @@ offered, and in which order, is the configuration's; the codecs of key_share are
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Any, Protocol
 
 from cryptography.hazmat.primitives.asymmetric import ec, mlkem
 from cryptography.hazmat.primitives.asymmetric.x448 import X448PrivateKey, X448PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from tlsocket.crypto.library import serialization
 from tlsocket.errors import ApiMisuse, PeerMisbehaved, Reason
 from tlsocket.registry.code_point import describe
 from tlsocket.registry.named_groups import NamedGroup
@@ -137,13 +138,19 @@ class _X448Group:
         return private.public_key().public_bytes_raw(), secret
 
 
+@cache
+def _uncompressed_point() -> tuple[Any, Any]:
+    forms = serialization()
+    return forms.Encoding.X962, forms.PublicFormat.UncompressedPoint
+
+
 class _EllipticCurveShare:
     __slots__ = ("_group", "_private", "public")
 
     def __init__(self, group: _EllipticCurveGroup) -> None:
         self._group = group
         self._private = ec.generate_private_key(group.curve)
-        self.public = self._private.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+        self.public = self._private.public_key().public_bytes(*_uncompressed_point())
 
     @property
     def group(self) -> int:
@@ -181,7 +188,7 @@ class _EllipticCurveGroup:
     def respond(self, peer: bytes) -> tuple[bytes, bytes]:
         private = ec.generate_private_key(self.curve)
         secret = self.exchange(private, peer)
-        return private.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint), secret
+        return private.public_key().public_bytes(*_uncompressed_point()), secret
 
 
 class _HybridShare:

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
 
 from tlsocket.crypto.certificates import PSSPublicKey, PublicKey
+from tlsocket.crypto.library import ecdsa
 from tlsocket.errors import ApiMisuse, PeerMisbehaved, Reason
 from tlsocket.registry.code_point import describe
 from tlsocket.registry.signature_schemes import SignatureScheme
@@ -84,9 +85,9 @@ TLS12_SIGNATURE_SCHEMES: tuple[int, ...] = (*DEFAULT_SIGNATURE_SCHEMES, *CERTIFI
 class _EcdsaScheme:
     __slots__ = ("_algorithm", "_curve")
 
-    def __init__(self, curve: str, algorithm: hashes.HashAlgorithm) -> None:
+    def __init__(self, curve: str, algorithm: type[hashes.HashAlgorithm]) -> None:
         self._curve = curve
-        self._algorithm = ec.ECDSA(algorithm)
+        self._algorithm = algorithm
 
     def fits(self, key: PublicKey) -> bool:
         return isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name == self._curve
@@ -94,13 +95,13 @@ class _EcdsaScheme:
     def verify(self, key: PublicKey, signature: bytes, data: bytes) -> bool:
         if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name != self._curve:
             return False
-        key.verify(signature, data, self._algorithm)
+        key.verify(signature, data, ecdsa(self._algorithm))
         return True
 
     def sign(self, key: PrivateKey, data: bytes) -> bytes | None:
         if not isinstance(key, ec.EllipticCurvePrivateKey):
             return None
-        return key.sign(data, self._algorithm)
+        return key.sign(data, ecdsa(self._algorithm))
 
 
 class _AnyCurveScheme:
@@ -108,8 +109,8 @@ class _AnyCurveScheme:
 
     __slots__ = ("_algorithm",)
 
-    def __init__(self, algorithm: hashes.HashAlgorithm) -> None:
-        self._algorithm = ec.ECDSA(algorithm)
+    def __init__(self, algorithm: type[hashes.HashAlgorithm]) -> None:
+        self._algorithm = algorithm
 
     def fits(self, key: PublicKey) -> bool:
         return isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in _CURVES
@@ -117,11 +118,11 @@ class _AnyCurveScheme:
     def verify(self, key: PublicKey, signature: bytes, data: bytes) -> bool:
         if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name not in _CURVES:
             return False
-        key.verify(signature, data, self._algorithm)
+        key.verify(signature, data, ecdsa(self._algorithm))
         return True
 
     def sign(self, key: PrivateKey, data: bytes) -> bytes | None:
-        return key.sign(data, self._algorithm) if isinstance(key, ec.EllipticCurvePrivateKey) else None
+        return key.sign(data, ecdsa(self._algorithm)) if isinstance(key, ec.EllipticCurvePrivateKey) else None
 
 
 _CURVES = frozenset({"secp256r1", "secp384r1", "secp521r1"})
@@ -219,9 +220,9 @@ class _Ed448Scheme:
 
 
 _SCHEMES: dict[int, _EcdsaScheme | _PssScheme | _Ed25519Scheme | _Ed448Scheme] = {
-    _ECDSA_SECP256R1_SHA256: _EcdsaScheme("secp256r1", hashes.SHA256()),
-    _ECDSA_SECP384R1_SHA384: _EcdsaScheme("secp384r1", hashes.SHA384()),
-    _ECDSA_SECP521R1_SHA512: _EcdsaScheme("secp521r1", hashes.SHA512()),
+    _ECDSA_SECP256R1_SHA256: _EcdsaScheme("secp256r1", hashes.SHA256),
+    _ECDSA_SECP384R1_SHA384: _EcdsaScheme("secp384r1", hashes.SHA384),
+    _ECDSA_SECP521R1_SHA512: _EcdsaScheme("secp521r1", hashes.SHA512),
     _RSA_PSS_RSAE_SHA256: _PssScheme(hashes.SHA256(), rsae=True),
     _RSA_PSS_RSAE_SHA384: _PssScheme(hashes.SHA384(), rsae=True),
     _RSA_PSS_RSAE_SHA512: _PssScheme(hashes.SHA512(), rsae=True),
@@ -236,9 +237,9 @@ _Scheme = _EcdsaScheme | _AnyCurveScheme | _PssScheme | _Pkcs1Scheme | _Ed25519S
 
 _TLS12_SCHEMES: dict[int, _Scheme] = {
     **_SCHEMES,
-    _ECDSA_SECP256R1_SHA256: _AnyCurveScheme(hashes.SHA256()),
-    _ECDSA_SECP384R1_SHA384: _AnyCurveScheme(hashes.SHA384()),
-    _ECDSA_SECP521R1_SHA512: _AnyCurveScheme(hashes.SHA512()),
+    _ECDSA_SECP256R1_SHA256: _AnyCurveScheme(hashes.SHA256),
+    _ECDSA_SECP384R1_SHA384: _AnyCurveScheme(hashes.SHA384),
+    _ECDSA_SECP521R1_SHA512: _AnyCurveScheme(hashes.SHA512),
     _RSA_PKCS1_SHA256: _Pkcs1Scheme(hashes.SHA256()),
     _RSA_PKCS1_SHA384: _Pkcs1Scheme(hashes.SHA384()),
     _RSA_PKCS1_SHA512: _Pkcs1Scheme(hashes.SHA512()),

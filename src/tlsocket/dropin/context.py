@@ -31,7 +31,6 @@ from tlsocket.crypto.certificates import parse_certificate
 from tlsocket.crypto.groups import SUPPORTED_GROUPS
 from tlsocket.crypto.signatures import CERTIFICATE_SCHEMES, DEFAULT_SIGNATURE_SCHEMES
 from tlsocket.crypto.suites import DEFAULT_TLS12_SUITES, DEFAULT_TLS13_SUITES
-from tlsocket.dropin import ciphers as _ciphers
 from tlsocket.dropin.callbacks import Callbacks
 from tlsocket.dropin.credentials import CertificateSource, KeySource, PasswordSource
 from tlsocket.dropin.enums import (
@@ -572,17 +571,23 @@ class SSLContext(Callbacks, Preferences, Limits, ResumptionSettings, Reloading, 
 
         Only suites with ECDHE and an AEAD exist here; a string that selects none of them raises `SSLError`.
         """
-        self._tls12_cipher_suites = _ciphers.parse_cipher_string(ciphers)
+        from tlsocket.dropin.ciphers import parse_cipher_string  # its tables: few programs choose suites
+
+        self._tls12_cipher_suites = parse_cipher_string(ciphers)
         self._changed()
 
     def set_ciphersuites(self, ciphersuites: str, /) -> None:
         """Choose the TLS 1.3 cipher suites and their order: names joined by colons."""
-        self._cipher_suites = _ciphers.parse_suites(ciphersuites)
+        from tlsocket.dropin.ciphers import parse_suites  # as above
+
+        self._cipher_suites = parse_suites(ciphersuites)
         self._changed()
 
     def get_ciphers(self) -> list[dict[str, Any]]:
         """The enabled cipher suites in order of preference, those of TLS 1.3 first."""
-        return [_ciphers.describe_suite(code) for code in (*self._cipher_suites, *self._tls12_cipher_suites)]
+        from tlsocket.dropin.ciphers import describe_suite  # as above
+
+        return [describe_suite(code) for code in (*self._cipher_suites, *self._tls12_cipher_suites)]
 
     def set_ecdh_curve(self, name: str, /) -> None:
         """Use this key exchange group and no other."""

@@ -21,7 +21,6 @@ from ssl import (
 )
 from typing import TYPE_CHECKING, Any
 
-from tlsocket.crypto.library import openssl_version_number, openssl_version_text
 from tlsocket.crypto.randomness import random_bytes
 from tlsocket.dropin import preferences as _preferences
 from tlsocket.dropin.context import SSLContext
@@ -39,9 +38,6 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, StrOrBytesPath
 
 __all__ = [
-    "OPENSSL_VERSION",
-    "OPENSSL_VERSION_INFO",
-    "OPENSSL_VERSION_NUMBER",
     "PEM_FOOTER",
     "PEM_HEADER",
     "DER_cert_to_PEM_cert",
@@ -58,17 +54,6 @@ __all__ = [
     "get_server_certificate",
     "get_sigalgs",
 ]
-
-OPENSSL_VERSION = openssl_version_text()
-"""The OpenSSL inside `cryptography`, which does the cryptography; the protocol is ours."""
-OPENSSL_VERSION_NUMBER = openssl_version_number()
-OPENSSL_VERSION_INFO = (
-    OPENSSL_VERSION_NUMBER >> 28,
-    OPENSSL_VERSION_NUMBER >> 20 & 0xFF,
-    OPENSSL_VERSION_NUMBER >> 12 & 0xFF,
-    OPENSSL_VERSION_NUMBER >> 4 & 0xFF,
-    OPENSSL_VERSION_NUMBER & 0xF,
-)
 
 
 def create_default_context(

@@ -147,8 +147,9 @@ def _replacements(ours: Any) -> dict[int, tuple[object, object, str]]:
     found: dict[int, tuple[object, object, str]] = {id(_stdlib): (_stdlib, ours, "")}
     names = [name for name in ours.__all__ if hasattr(_stdlib, name)]
     for name in (*names, *_PRIVATE):
-        theirs, replacement = getattr(_stdlib, name), getattr(ours, name)
-        if theirs is not replacement and callable(theirs):
+        theirs = getattr(_stdlib, name)
+        # Ours is asked for only then: what computes a constant need not be loaded.
+        if callable(theirs) and (replacement := getattr(ours, name)) is not theirs:
             found.setdefault(id(theirs), (theirs, replacement, name))
     return found
 

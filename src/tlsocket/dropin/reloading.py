@@ -1,15 +1,14 @@
-"""Certificates and trust that can change while connections are made: `reload`, `watch`, and what both must know.
+"""Certificates and trust that can change while connections are made: `reload`, and what it must know.
 
 What a context's certificates and trust are at a moment is one object, `Material`, replaced as a whole; a handshake
-takes it once, so it sees the old or the new and never half of each. Not here: what files may hold (`credentials`).
+takes it once, so it sees the old or the new and never half of each. Not here: what files may hold
+(`credentials`), and the thread that looks for changes (`watching`).
 """
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
-import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,11 +22,11 @@ from tlsocket.dropin.trust import TrustSettings
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, StrOrBytesPath
 
-__all__ = ["Material", "Reloading", "Watch"]
+    from tlsocket.dropin.watching import Watch
 
-_log = logging.getLogger("tlsocket")
+__all__ = ["Material", "Reloading", "Stamp"]
 
-_Stamp: TypeAlias = tuple[object, ...] | None
+Stamp: TypeAlias = tuple[object, ...] | None
 """What tells one content of a path from the next without reading it; None: there is nothing at that path."""
 
 
@@ -44,7 +43,7 @@ class _ChainSource:
     """One call of `load_cert_chain` that named files. The password is kept, as it is needed again."""
 
     arguments: tuple[Any, Any, Any]
-    stamps: dict[str, _Stamp]
+    stamps: dict[str, Stamp]
     credential: Credential
 
     def __repr__(self) -> str:
@@ -56,7 +55,7 @@ class _TrustSource:
     """One call that added to the trust."""
 
     load: Callable[[TrustSettings], None]
-    stamps: dict[str, _Stamp]
+    stamps: dict[str, Stamp]
 
 
 class Reloading:
@@ -174,6 +173,8 @@ class Reloading:
         When a changed file cannot be loaded, what was loaded before stays, and one line says why in the log "tlsocket".
         A later call replaces the earlier. A child made by fork goes on watching by a thread of its own. Not in `ssl`.
         """
+        from tlsocket.dropin.watching import Watch  # with `logging` and what that loads: few programs watch
+
         if not interval > 0:
             raise ValueError("interval must be a positive number of seconds")
         if self._watch is not None:
@@ -185,75 +186,9 @@ class Reloading:
         sources: list[_ChainSource | _TrustSource] = [*self._chain_sources, *self._trust_sources]
         return tuple(dict.fromkeys(path for source in sources for path in _changed(source.stamps)))
 
-    def _present_stamps(self) -> dict[str, _Stamp]:
+    def _present_stamps(self) -> dict[str, Stamp]:
         sources: list[_ChainSource | _TrustSource] = [*self._chain_sources, *self._trust_sources]
         return _stamps([path for source in sources for path in source.stamps])
-
-
-class Watch:
-    """A thread that reloads a context; `stop()` or leaving a `with` block ends it, and so does the context's end."""
-
-    def __init__(self, context: Reloading, interval: float) -> None:
-        self.interval = interval
-        self._context = weakref.ref(context)
-        self._stopped = threading.Event()
-        self._complained_of: dict[str, _Stamp] | None = None
-        _watches.add(self)
-        self._start()
-
-    def __enter__(self) -> Watch:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.stop()
-
-    def stop(self) -> None:
-        """Stop watching; a reload that is under way is waited for."""
-        self._stopped.set()
-        if threading.current_thread() is not self._thread:
-            self._thread.join()
-
-    def _start(self) -> None:
-        self._thread = threading.Thread(target=self._run, args=(self._stopped,), name="tlsocket watch", daemon=True)
-        self._thread.start()
-
-    def _run(self, stopped: threading.Event) -> None:
-        while not stopped.wait(self.interval):
-            context = self._context()
-            if context is None:
-                return
-            self._look(context)
-            del context
-
-    def _look(self, context: Reloading) -> None:
-        seen = context._present_stamps()
-        try:
-            changed = context.reload()
-        except Exception as error:
-            # A watch must survive whatever a half-written file brings. The same files are complained of once.
-            if seen != self._complained_of:
-                self._complained_of = seen
-                reason = " ".join(str(error).split())
-                _log.warning("not reloaded, what was loaded before stays: %s: %s", type(error).__name__, reason)
-            return
-        self._complained_of = None
-        if changed:
-            _log.info("reloaded %s", ", ".join(changed))
-
-
-_watches: weakref.WeakSet[Watch] = weakref.WeakSet()
-
-
-def _watch_in_child() -> None:
-    """A fork copies no threads, and the event may have been copied locked."""
-    for watch in list(_watches):
-        if not watch._stopped.is_set():
-            watch._stopped = threading.Event()
-            watch._start()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_watch_in_child)
 
 
 def _in_order(credentials: list[Credential]) -> tuple[Credential, ...]:
@@ -283,16 +218,16 @@ def _paths(*sources: object) -> list[str]:
     return [path for path in paths if path and "\0" not in path]
 
 
-def _stamps(paths: list[str]) -> dict[str, _Stamp]:
+def _stamps(paths: list[str]) -> dict[str, Stamp]:
     # Taken before a file is read: if it changes while it is read, the next look sees that.
     return {path: _stamp(path) for path in paths}
 
 
-def _changed(stamps: dict[str, _Stamp]) -> list[str]:
+def _changed(stamps: dict[str, Stamp]) -> list[str]:
     return [path for path, stamp in stamps.items() if _stamp(path) != stamp]
 
 
-def _stamp(path: str) -> _Stamp:
+def _stamp(path: str) -> Stamp:
     try:
         with os.scandir(path) as entries:
             return tuple(sorted((entry.name, *_file_stamp(entry.path)) for entry in entries))

@@ -46,10 +46,9 @@ class DistrustWatch:
     __slots__ = ("_distrust", "_folders")
 
     def __init__(self) -> None:
-        from tlsocket.pki.stores.locations import BLOCKED_FOLDERS, StoreLocation
+        from tlsocket.pki.stores.locations import BLOCKED_FOLDERS, trusted_folders
 
-        bases = [place.base() for place in (StoreLocation.CURRENT_USER, StoreLocation.LOCAL_MACHINE)]
-        self._folders = [os.path.join(base, "DISALLOWED") for base in bases if base is not None]
+        self._folders = [os.path.join(folder, "DISALLOWED") for folder in trusted_folders()]
         # What the system blocks belongs to the system: looked for once.
         self._folders += [folder for folder in map(os.fspath, BLOCKED_FOLDERS) if os.path.isdir(folder)]
         self._distrust: object = None

@@ -16,10 +16,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from tlsocket.crypto.certificates import PARSE_ERRORS
+from tlsocket.crypto.library import serialization
 from tlsocket.pki import der
 from tlsocket.pki.errors import WrongContent
 from tlsocket.pki.keys import (
@@ -171,7 +171,7 @@ def load_chain_and_key(
 
 def certificate_der(certificate: x509.Certificate) -> bytes:
     """The certificate's DER."""
-    return certificate.public_bytes(Encoding.DER)
+    return certificate.public_bytes(serialization().Encoding.DER)
 
 
 def fingerprint(certificate: x509.Certificate | bytes, algorithm: str = "sha256") -> str:

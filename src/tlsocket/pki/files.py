@@ -13,10 +13,13 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tlsocket.crypto.randomness import random_bytes
 from tlsocket.pki.errors import FileUnavailable, MissingFile, NotPrivate, WrongContent
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = [
     "DEFAULT_LIMIT",
@@ -217,6 +220,8 @@ def private_folder(path: str | os.PathLike[str], mode: int = 0o700) -> Path:
     Refused are a symbolic link, something that is no folder, a folder of another user (root's is fine), and one that
     lets others write though `mode` does not, or read when `mode` is private. Raises `FileUnavailable`, `NotPrivate`.
     """
+    from pathlib import Path  # only who writes needs it, and most programs read
+
     folder = Path(path)
     try:
         try:

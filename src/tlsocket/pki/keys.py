@@ -17,9 +17,10 @@ from typing import TypeAlias
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
 
+from tlsocket.crypto.library import serialization
 from tlsocket.pki import der, pkcs8
 from tlsocket.pki.errors import (
     KeyMismatch,
@@ -214,9 +215,8 @@ def private_key_der(
     `pss_only` marks an RSA key as id-RSASSA-PSS, which `cryptography` reads but does not write; OpenSSL insists that
     a key is marked as its certificate is.
     """
-    plain = key.private_bytes(
-        serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
+    forms = serialization()
+    plain = key.private_bytes(forms.Encoding.DER, forms.PrivateFormat.PKCS8, forms.NoEncryption())
     if pss_only:
         version, _, value = der.elements(der.split(plain)[1])[:3]
         plain = der.encode(der.SEQUENCE, version, RSASSA_PSS_ALGORITHM, value)
@@ -261,7 +261,8 @@ def public_key_info(key: object) -> bytes:
         key, (rsa.RSAPublicKey, ec.EllipticCurvePublicKey, ed25519.Ed25519PublicKey, ed448.Ed448PublicKey)
     ):
         raise TypeError(f"{type(key).__name__} is not a public key that can sign")
-    return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    forms = serialization()
+    return key.public_bytes(forms.Encoding.DER, forms.PublicFormat.SubjectPublicKeyInfo)
 
 
 def signature_hash(key: PrivateKey) -> hashes.SHA256 | hashes.SHA384 | hashes.SHA512 | None:
@@ -371,7 +372,7 @@ def _refuse_endless_derivation(block: bytes, source: str) -> None:
 
 def _parse(block: bytes, secret: bytes | None, source: str) -> PrivateKey:
     is_der = block[:1] == b"\x30"
-    load = serialization.load_der_private_key if is_der else serialization.load_pem_private_key
+    load = serialization().load_der_private_key if is_der else serialization().load_pem_private_key
     try:
         key = load(block, secret, unsafe_skip_rsa_key_validation=True)
     except UnsupportedAlgorithm as error:

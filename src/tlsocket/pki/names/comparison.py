@@ -13,7 +13,7 @@ so they are memoised on the name's DER.
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from tlsocket.pki import der
@@ -34,12 +34,19 @@ _MEMO_SIZE = 1024
 _MEMO_LONGEST = 1024
 
 # RFC 4518 section 2.2: mapped to nothing, and mapped to a space.
-_DROPPED = re.compile(
+_DROPPED = (
     "[\u0000-\u0008\u000e-\u001f\u007f-\u0084\u0086-\u009f\u00ad\u034f\u06dd\u070f\u1806\u180b-\u180e\u200b-\u200f"
     "\u202a-\u202e\u2060-\u2063\u206a-\u206f\ufe00-\ufe0f\ufeff\ufff9-\ufffc\U0001d173-\U0001d17a\U000e0001"
     "\U000e0020-\U000e007f]"
 )
-_SPACES = re.compile("[\u0009-\u000d\u0020\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+")
+_SPACES = "[\u0009-\u000d\u0020\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+"
+
+
+@cache
+def _patterns() -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """Both, compiled when the first name comes that is not ASCII: many a process meets none."""
+    return re.compile(_DROPPED), re.compile(_SPACES)
+
 
 
 def normalized(name: x509.Name) -> bytes:
@@ -106,7 +113,8 @@ def prepare(text: str) -> str:
         return " ".join(text.lower().split())
     import unicodedata
 
-    text = _SPACES.sub(" ", _DROPPED.sub("", text))
+    dropped, spaces = _patterns()
+    text = spaces.sub(" ", dropped.sub("", text))
     # Folding and NFKC in turns until nothing changes: what table B.2 of RFC 3454 gives in one step, and for the
     # characters of a newer Unicode too. Two rounds do; the third proves it.
     for _ in range(3):
@@ -114,7 +122,7 @@ def prepare(text: str) -> str:
         if folded == text:
             break
         # A compatibility form may hold a space or a character that is dropped.
-        text = _SPACES.sub(" ", _DROPPED.sub("", folded))
+        text = spaces.sub(" ", dropped.sub("", folded))
     return text.strip(" ")
 
 

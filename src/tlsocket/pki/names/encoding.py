@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from tlsocket.pki import der
 from tlsocket.pki.errors import PkiError
-from tlsocket.pki.names.attributes import string_tag
 
 __all__ = ["MAXIMUM_NAME_LENGTH", "Attribute", "NameEncodingError", "attribute_value", "decode_name", "encode_name"]
 
@@ -58,6 +57,9 @@ class Attribute:
         """The value in DER."""
         if isinstance(self.value, bytes):
             return self.value
+        # Here, since names are read far oftener than written, and the table of attributes takes a millisecond to load.
+        from tlsocket.pki.names.attributes import string_tag
+
         tag = self.tag or string_tag(self.oid, self.value)
         try:
             return der.encode(tag, self.value.encode(_CODECS[tag]))

@@ -11,11 +11,13 @@ import os
 import re
 import stat
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from tlsocket.crypto.randomness import random_bytes
 from tlsocket.pki.stores.errors import StoreError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = [
     "BLOCKED_FOLDERS",
@@ -25,6 +27,7 @@ __all__ = [
     "StoreName",
     "any_store_exists",
     "store_name",
+    "trusted_folders",
     "user_folder",
 ]
 
@@ -142,18 +145,21 @@ class StoreLocation:
 
     def base(self) -> Path | None:
         """The folder above the stores' folders; None where there is none (memory, a file, a user without a home)."""
+        return _as_path(self._base())
+
+    def _base(self) -> str | None:
         if self.kind == "folder":
-            return Path(self.path)
+            return self.path
         if self.kind == "machine":
-            return Path(MACHINE_FOLDER) / "stores"
+            return os.path.join(MACHINE_FOLDER, "stores")
         if self.kind == "user":
-            folder = user_folder()
-            return None if folder is None else folder / "stores"
+            folder = _user_folder()
+            return None if folder is None else os.path.join(folder, "stores")
         return None
 
     def existing_stores(self) -> tuple[str, ...]:
         """The names of the stores that were ever written in this folder; none of a file or of memory."""
-        base = self.base()
+        base = self._base()
         if base is None:
             return ()
         try:
@@ -168,10 +174,10 @@ class StoreLocation:
 
     def authorities(self) -> Path | None:
         """The folder of the authorities that are kept here; None where there can be none (memory, a file)."""
-        if self.kind == "folder":
-            return Path(self.path) / "authorities"
         stores = self.base()
-        return None if stores is None else stores.parent / "authorities"
+        if stores is None:
+            return None
+        return (stores if self.kind == "folder" else stores.parent) / "authorities"
 
     def __str__(self) -> str:
         return self.path or self.kind
@@ -184,23 +190,39 @@ StoreLocation.MEMORY = StoreLocation("memory")
 
 def any_store_exists(*names: str) -> bool:
     """Whether the user, the machine or the system has one of these stores: a cheap look before more is loaded."""
-    bases = [base for place in (StoreLocation.CURRENT_USER, StoreLocation.LOCAL_MACHINE) if (base := place.base())]
-    if any(os.path.lexists(base / name) for base in bases for name in names):
+    if any(os.path.lexists(os.path.join(folder, name)) for folder in trusted_folders() for name in names):
         return True
     return "DISALLOWED" in names and any(os.path.isdir(folder) for folder in BLOCKED_FOLDERS)
 
 
+def trusted_folders() -> list[str]:
+    """The folders above the user's stores and above the machine's, which need not exist."""
+    # Text, here and below: every first context of a process comes by, and `pathlib` takes a millisecond to load.
+    bases = [place._base() for place in (StoreLocation.CURRENT_USER, StoreLocation.LOCAL_MACHINE)]
+    return [base for base in bases if base is not None]
+
+
 def user_folder() -> Path | None:
     """This user's data folder for all that `tlsocket` keeps: `$XDG_DATA_HOME/tlsocket`; None without a home."""
+    return _as_path(_user_folder())
+
+
+def _user_folder() -> str | None:
     configured = os.environ.get("XDG_DATA_HOME", "")
     # The specification: a relative path is to be ignored.
     if os.path.isabs(configured):
-        return Path(configured) / "tlsocket"
+        return os.path.join(configured, "tlsocket")
     home = _home()
-    return None if home is None else home / ".local" / "share" / "tlsocket"
+    return None if home is None else os.path.join(home, ".local", "share", "tlsocket")
 
 
-def _home() -> Path | None:
+def _as_path(text: str | None) -> Path | None:
+    from pathlib import Path
+
+    return None if text is None else Path(text)
+
+
+def _home() -> str | None:
     """This user's home, if there is one and it is this user's.
 
     A home of somebody else (`sudo` with the caller's environment) would get files that its owner cannot read.
@@ -216,7 +238,7 @@ def _home() -> Path | None:
         return None
     if hasattr(os, "geteuid") and status.st_uid != os.geteuid():
         return None
-    return Path(candidate)
+    return candidate
 
 
 def _account_home() -> str:

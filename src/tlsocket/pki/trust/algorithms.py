@@ -16,6 +16,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
 
+from tlsocket.crypto.library import ecdsa
 from tlsocket.pki import der
 from tlsocket.pki.certificates import PARSE_ERRORS
 
@@ -42,10 +43,14 @@ class SignatureAlgorithm:
     name: str
     key_type: type
     arguments: tuple[Any, ...]
+    """What `verify` of the key wants; of ECDSA the class of the hash, as the rest is made when needed."""
 
     def verify(self, key: Any, signature: bytes, data: bytes) -> None:
         """Raises InvalidSignature."""
-        key.verify(signature, data, *self.arguments)
+        if self.key_type is ec.EllipticCurvePublicKey:
+            key.verify(signature, data, ecdsa(*self.arguments))
+        else:
+            key.verify(signature, data, *self.arguments)
 
 
 _HASHES: dict[str, hashes.HashAlgorithm] = {
@@ -88,8 +93,8 @@ def _table() -> dict[bytes, SignatureAlgorithm]:
     table = {}
     for name, algorithm in _HASHES.items():
         oid = bytes.fromhex(_OIDS["ecdsa"][name])
-        ecdsa = SignatureAlgorithm(f"ecdsa-{name}", ec.EllipticCurvePublicKey, (ec.ECDSA(algorithm),))
-        table[der.encode(der.SEQUENCE, oid)] = ecdsa
+        curve = SignatureAlgorithm(f"ecdsa-{name}", ec.EllipticCurvePublicKey, (type(algorithm),))
+        table[der.encode(der.SEQUENCE, oid)] = curve
         oid = bytes.fromhex(_OIDS["rsa"][name])
         plain = SignatureAlgorithm(f"rsa-{name}", rsa.RSAPublicKey, (padding.PKCS1v15(), algorithm))
         # RFC 4055 section 5: the parameters are NULL, and absent ones must be accepted.

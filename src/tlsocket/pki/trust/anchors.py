@@ -13,7 +13,6 @@ import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from cryptography import x509
 from cryptography.utils import CryptographyDeprecationWarning
@@ -21,6 +20,7 @@ from cryptography.utils import CryptographyDeprecationWarning
 from tlsocket.pki import der
 from tlsocket.pki.certificates import PARSE_ERRORS, Purpose, certificate_der, pem_certificates
 from tlsocket.pki.errors import FileUnavailable, LoadError, WrongContent
+from tlsocket.pki.files import DEFAULT_LIMIT, read_limited
 from tlsocket.pki.keys import KeySource, read_source
 from tlsocket.pki.names.comparison import name_key
 from tlsocket.pki.trust.facts import CertificateFacts, MalformedCertificate, subject_of
@@ -152,7 +152,7 @@ class TrustAnchors:
     @classmethod
     def load_folder(cls, folder: str | os.PathLike[str]) -> TrustAnchors:
         """From every file of a folder, hashed names (`openssl rehash`) or not; other files are passed over."""
-        path = Path(folder)
+        path = os.fspath(folder)
         try:
             # Most folders have each file twice: under its own name, and linked from a hash of the subject.
             files: dict[tuple[int, int], str] = {}
@@ -163,22 +163,23 @@ class TrustAnchors:
             names = list(files.values())
         except OSError as error:
             remedy = "check the path of the folder of trusted certificates"
-            raise FileUnavailable(str(path), error, remedy) from None
+            raise FileUnavailable(path, error, remedy) from None
         certificates: dict[bytes, x509.Certificate | None] = {}
         constraints: dict[bytes, AnchorConstraints] = {}
         skipped: list[Skipped] = []
         for name in names:
+            source = os.path.join(path, name)
             try:
-                data, source = read_source(path / name, "trusted certificate")
+                data = read_limited(source, DEFAULT_LIMIT, what="trusted certificate", regular=False)
             except LoadError as error:
-                skipped.append(Skipped(str(path / name), error.problem))
+                skipped.append(Skipped(source, error.problem))
                 continue
             if b"-----BEGIN " in data or data[:1] == b"\x30":
                 found, bad, said = _parse(data, source)
                 constraints |= said
                 certificates |= found
                 skipped += bad
-        return cls._of_ders(certificates, skipped, str(path), constraints)
+        return cls._of_ders(certificates, skipped, path, constraints)
 
     @classmethod
     def platform(cls) -> TrustAnchors:
