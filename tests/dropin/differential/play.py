@@ -94,10 +94,17 @@ class End:
         self.failed = self.gone = self.done = False
         self.ended = False
         """Whether this end has said in any way that nothing more comes."""
+        self.hushed = False
+        """Whether it has ended with nothing on the wire that tells its peer."""
         self.closed = False
         """Whether its BIO has been told that there is no more."""
         self.disturbed = False
         """Whether foreign bytes are on the way to it, which may be the beginning of anything."""
+
+    @property
+    def hears_no_end(self) -> bool:
+        """Whether nothing on the way to this end says that nothing more comes."""
+        return not self.peer.ended or self.peer.hushed
 
     def take(self, count: int) -> None:
         """`count` bytes were read here."""
@@ -213,7 +220,7 @@ class Play:
             return not select.select([end.tls], [], [], 0.05 if self.setup.listen else 0)[0]
         if end.disturbed:
             return True
-        return not end.unread and not end.peer.ended
+        return not end.unread and end.hears_no_end
 
     def alone(self, end: End, name: str, call: Callable[[], Any], *, waits: bool | None = None) -> Any:
         """A call that the other end does not help with: not for ever, and with a short timeout where it will wait."""
@@ -454,7 +461,8 @@ class Play:
             end.tls.settimeout(_SHORT)
         try:
             self.record(end, name, lambda: MISTAKES[name][1](end.tls))
-            end.ended |= name == "shutdown('x')"  # `ssl` drops TLS before it looks at the argument
+            if name == "shutdown('x')" and not end.ended:  # `ssl` drops TLS before it looks at the argument
+                end.ended = end.hushed = True
         finally:
             if not self.bio and end.tls.fileno() >= 0:
                 end.tls.settimeout(limit)
@@ -491,7 +499,7 @@ class Play:
         """One call of unwrap()."""
         if not self.bio and not end.done and end.tls.gettimeout() != 0.0:
             return self.skip(end, "unwrap")
-        waits = not self.bio and end.done and (bool(end.unread) or not end.peer.ended)
+        waits = not self.bio and end.done and (bool(end.unread) or end.hears_no_end)
         result = self.alone(end, "unwrap", lambda: self.unwrap(end), waits=waits)
         if self.outcomes[-1].value != "not made" and end.done:
             end.ended = True
@@ -534,6 +542,7 @@ class Play:
         else:
             self.record(end, "close", end.tls.close)
             end.ended = end.gone = True
+            end.hushed = False
 
     def do_inject(self, end: End, what: str) -> None:
         """Foreign bytes from this end, on the wire as they are."""
@@ -601,6 +610,7 @@ class Play:
 
         self.record(end, "detach", detach)
         end.ended = end.gone = True
+        end.hushed = False
 
     def do_shutdown_write(self, end: End) -> None:
         """Half close."""
@@ -617,7 +627,9 @@ class Play:
     def shutdown(self, end: End, how: int) -> None:
         """Of the socket."""
         self.record(end, f"shutdown({how})", lambda: end.tls.shutdown(how))
-        end.ended |= how != socket.SHUT_RD
+        if how != socket.SHUT_RD:
+            end.ended = True
+            end.hushed = False
 
 
 def play(script: Script, client: Any, server: Any, world: World) -> list[Outcome]:

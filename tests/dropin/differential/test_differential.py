@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+import ssl
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
+import tlsocket
 from tests.dropin.differential.compare import differential, same, smallest
 from tests.dropin.differential.differences import DIFFERENCES
-from tests.dropin.differential.play import Outcome
+from tests.dropin.differential.play import Outcome, play
 from tests.dropin.differential.scripts import Script, Setup, Step, generate, shrink
 from tests.dropin.differential.world import World
 
@@ -63,6 +65,17 @@ def test_a_difference_is_found_and_its_script_shrunk(world: World, monkeypatch: 
     small = smallest(found, world).script
     assert [step.call for step in small.steps] == ["shake", "send", "read"]
     assert small.setup == Setup()
+
+
+def test_a_read_that_nothing_will_end_is_not_made(world: World) -> None:
+    # shutdown('x') is refused after `ssl` dropped its TLS: the peer hears of neither.
+    steps = (Step("client", "shake"), Step("server", "mistake", ("shutdown('x')",)), Step("client", "read", ("recv", 5)))
+    for pair in ((ssl, ssl), (tlsocket, tlsocket)):
+        outcomes = play(Script(0, Setup(kind="blocking"), steps), *pair, world)
+        assert [each.error for each in outcomes] == ["", "", "TypeError", ""]
+        assert outcomes[-1].value == "not made"
+        outcomes = play(Script(0, Setup(kind="blocking"), (*steps, Step("server", "end"), steps[-1])), *pair, world)
+        assert outcomes[-1].value != "not made"
 
 
 def test_scripts_are_made_by_their_seed_and_shrink() -> None:
