@@ -46,6 +46,7 @@ _INJECTED = {
     "record": b"\x17\x03\x03\x00\x30" + bytes(48),
     "plain_data": b"\x17\x03\x03\xff\xff" + bytes(20),
 }
+_CLEARING = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 _lazy_pool: ThreadPoolExecutor | None = None
 
 
@@ -54,6 +55,19 @@ def _pool() -> ThreadPoolExecutor:
     if _lazy_pool is None:
         _lazy_pool = ThreadPoolExecutor(2, thread_name_prefix="differential")
     return _lazy_pool
+
+
+def _forget(call: Callable[[], Any] | None = None) -> Any:
+    """Empty this thread's queue of OpenSSL errors, and make a call.
+
+    An `unwrap()` of `ssl` that meets an alert may return as if nothing were wrong and leave the error in the queue, where
+    the next call of the thread finds it, on whichever connection that is.
+    """
+    try:
+        _CLEARING.set_ciphers("no such cipher suite")
+    except ssl.SSLError:
+        return None if call is None else call()
+    raise AssertionError("OpenSSL has such a cipher suite")
 
 
 @dataclass(frozen=True)
@@ -105,6 +119,11 @@ class End:
     def hears_no_end(self) -> bool:
         """Whether nothing on the way to this end says that nothing more comes."""
         return not self.peer.ended or self.peer.hushed
+
+    def hush(self) -> None:
+        """This end has dropped its TLS, and nothing on the wire says so."""
+        self.hushed |= not self.ended
+        self.ended = True
 
     def take(self, count: int) -> None:
         """`count` bytes were read here."""
@@ -251,7 +270,7 @@ class Play:
 
     def together(self, name: str, calls: dict[str, Callable[[], Any]]) -> None:
         """Calls at both ends that wait for each other, each in a thread; their outcomes in a fixed order."""
-        futures: dict[str, Future[Any]] = {role: _pool().submit(call) for role, call in calls.items()}
+        futures: dict[str, Future[Any]] = {role: _pool().submit(_forget, call) for role, call in calls.items()}
         for role, future in futures.items():
             end = self.client if role == "client" else self.server
             before = end.failed
@@ -461,8 +480,8 @@ class Play:
             end.tls.settimeout(_SHORT)
         try:
             self.record(end, name, lambda: MISTAKES[name][1](end.tls))
-            if name == "shutdown('x')" and not end.ended:  # `ssl` drops TLS before it looks at the argument
-                end.ended = end.hushed = True
+            if name == "shutdown('x')":  # `ssl` drops TLS before it looks at the argument
+                end.hush()
         finally:
             if not self.bio and end.tls.fileno() >= 0:
                 end.tls.settimeout(limit)
@@ -627,14 +646,16 @@ class Play:
     def shutdown(self, end: End, how: int) -> None:
         """Of the socket."""
         self.record(end, f"shutdown({how})", lambda: end.tls.shutdown(how))
-        if how != socket.SHUT_RD:
-            end.ended = True
-            end.hushed = False
+        if how == socket.SHUT_RD:
+            end.hush()
+        else:
+            end.ended, end.hushed = True, False
 
 
 def play(script: Script, client: Any, server: Any, world: World) -> list[Outcome]:
     """The outcomes of a script's calls, with these modules at the two ends."""
     run = Play(script, client, server, world)
+    _forget()
     try:
         try:
             run.prepare()

@@ -78,6 +78,16 @@ def test_a_read_that_nothing_will_end_is_not_made(world: World) -> None:
         assert outcomes[-1].value != "not made"
 
 
+def test_a_script_finds_nothing_of_the_one_before(world: World) -> None:
+    # An alert that unwrap() of `ssl` met and did not report stays in OpenSSL's queue of the thread.
+    leaves = (Step("server", "inject", ("record",)), Step("client", "read", ("recv", 2)), Step("server", "unwrap"))
+    setup = Setup(kind="timeout", listen=True, versions=("any", "1.2"))
+    shake = Step("client", "shake")
+    play(Script(0, setup, (shake, *leaves)), ssl, ssl, world)
+    outcomes = play(Script(0, setup, (shake, Step("client", "read", ("recv", 17)))), ssl, ssl, world)
+    assert outcomes[-1].error == "TimeoutError"
+
+
 def test_scripts_are_made_by_their_seed_and_shrink() -> None:
     assert generate(5) == generate(5)
     assert len({generate(seed) for seed in range(50)}) == 50
