@@ -1086,11 +1086,27 @@ def test_a_socket_closed_by_another_thread_ends_its_reader(client: Any, server: 
         assert error.errno == errno.EBADF
 
 
+def test_a_buffer_that_cannot_be_written_to_begins_no_handshake(client: Any, server: Any) -> None:
+    near, far = socket.socketpair()
+    with client.wrap_socket(near, server_hostname="localhost", do_handshake_on_connect=False) as wrapped, far:
+        far.setblocking(False)
+        for call in (partial(wrapped.recv_into, b"12345"), partial(wrapped.read, 5, b"12345")):
+            with pytest.raises(TypeError):
+                call()
+        with pytest.raises(BlockingIOError):
+            far.recv(1)
+
+
 def test_detach_gives_the_descriptor_away(client: Any, server: Any) -> None:
     near, far = connect(client, server)
     with far:
         descriptor = near.detach()
-        for call in (partial(near.send, b"x"), partial(near.recv, 1)):
+        for call in (
+            partial(near.send, b""),
+            partial(near.sendmsg, []),
+            partial(near.send, b"x"),
+            partial(near.recv, 1),
+        ):
             with pytest.raises(OSError) as caught:
                 call()
             assert caught.value.errno == errno.EBADF

@@ -342,6 +342,10 @@ class SSLSocket(ConnectionView, Refusals, socket, metaclass=ABCMeta):
         if flags not in (0, MSG_PEEK):
             raise ValueError(f"non-zero flags not allowed in calls to recv_into() on {type(self)}")
         with memoryview(buffer) as view:
+            if view.readonly:  # said before a handshake is begun
+                raise TypeError(
+                    f"recv_into() argument must be read-write bytes-like object, not {type(buffer).__name__}"
+                )
             room = view.nbytes
             if nbytes is not None and 0 < nbytes < room:
                 room = nbytes
@@ -430,7 +434,7 @@ class SSLSocket(ConnectionView, Refusals, socket, metaclass=ABCMeta):
             self._fail(conn, error)
         if count < 0:
             self._send_outcome(conn, count)
-        return count
+        return count or self._sent_nothing()
 
     def sendall(self, data: ReadableBuffer, flags: int = 0) -> None:
         """Send all of `data`; the timeout is for the whole."""
@@ -488,7 +492,13 @@ class SSLSocket(ConnectionView, Refusals, socket, metaclass=ABCMeta):
             self._fail(conn, error)
         if count < 0:
             self._send_outcome(conn, count)
-        return count
+        return count or self._sent_nothing()
+
+    def _sent_nothing(self) -> int:
+        # An empty send makes no system call that could tell of a descriptor that is gone.
+        if self.fileno() < 0:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        return 0
 
     def _send_outcome(self, conn: Connection, outcome: int) -> NoReturn:
         if outcome == CLOSED:

@@ -20,15 +20,16 @@ import zlib
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as Late
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from tests.dropin.differential.ends import End, Outcome
 from tests.dropin.differential.mistakes import CONTEXT_MISTAKES, MISTAKES
 from tests.dropin.differential.scripts import Script, Step
 from tests.dropin.differential.world import World
 
-__all__ = ["Outcome", "play"]
+__all__ = ["play"]
 
 PATIENCE = 3.0
 """Seconds for calls that wait for the other end; one that takes longer hangs, and is reported as such."""
@@ -60,84 +61,14 @@ def _pool() -> ThreadPoolExecutor:
 def _forget(call: Callable[[], Any] | None = None) -> Any:
     """Empty this thread's queue of OpenSSL errors, and make a call.
 
-    An `unwrap()` of `ssl` that meets an alert may return as if nothing were wrong and leave the error in the queue, where
-    the next call of the thread finds it, on whichever connection that is.
+    An `unwrap()` of `ssl` that meets an alert may return as if nothing were wrong and leave the error in the queue,
+    where the next call of the thread finds it, on whichever connection that is.
     """
     try:
         _CLEARING.set_ciphers("no such cipher suite")
     except ssl.SSLError:
         return None if call is None else call()
     raise AssertionError("OpenSSL has such a cipher suite")
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a call had: a value, or an exception with what programs look at."""
-
-    end: str
-    call: str
-    value: Any = None
-    error: str = ""
-    """The exception's class; empty: none."""
-    attributes: tuple[Any, ...] = ()
-    """errno, reason, library, verify_code, verify_message."""
-    text: str = ""
-    failed_before: bool = False
-    """Whether the connection had failed at this end before the call."""
-    early: bool = False
-    """Whether the handshake was not over."""
-
-    def __str__(self) -> str:
-        after = (" (after a failure)" if self.failed_before else "") + (" (early)" if self.early else "")
-        if not self.error:
-            return f"{self.end} {self.call}{after}: {self.value!r}"
-        return f"{self.end} {self.call}{after}: {self.error} {self.attributes} {self.text}"
-
-
-class End:
-    """One end: its socket or object, and what is on the way to it."""
-
-    def __init__(self, role: str, module: Any) -> None:
-        self.role, self.module = role, module
-        self.peer: End = self
-        self.tls: Any = None
-        self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self.wire = bytearray()
-        self.unread: list[int] = []
-        """Sizes of the records on the way to this end."""
-        self.failed = self.gone = self.done = False
-        self.ended = False
-        """Whether this end has said in any way that nothing more comes."""
-        self.hushed = False
-        """Whether it has ended with nothing on the wire that tells its peer."""
-        self.closed = False
-        """Whether its BIO has been told that there is no more."""
-        self.disturbed = False
-        """Whether foreign bytes are on the way to it, which may be the beginning of anything."""
-
-    @property
-    def hears_no_end(self) -> bool:
-        """Whether nothing on the way to this end says that nothing more comes."""
-        return not self.peer.ended or self.peer.hushed
-
-    def hush(self) -> None:
-        """This end has dropped its TLS, and nothing on the wire says so."""
-        self.hushed |= not self.ended
-        self.ended = True
-
-    def take(self, count: int) -> None:
-        """`count` bytes were read here."""
-        while count and self.unread:
-            part = min(count, self.unread[0])
-            count -= part
-            self.unread[0] -= part
-            if not self.unread[0]:
-                del self.unread[0]
-
-    def close(self) -> None:
-        """Let everything go."""
-        if hasattr(self.tls, "close"):
-            self.tls.close()
 
 
 def _plain(value: Any) -> Any:

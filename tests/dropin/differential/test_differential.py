@@ -12,7 +12,8 @@ import pytest
 import tlsocket
 from tests.dropin.differential.compare import differential, same, smallest
 from tests.dropin.differential.differences import DIFFERENCES
-from tests.dropin.differential.play import Outcome, play
+from tests.dropin.differential.ends import Outcome
+from tests.dropin.differential.play import play
 from tests.dropin.differential.scripts import Script, Setup, Step, generate, shrink
 from tests.dropin.differential.world import World
 
@@ -69,12 +70,13 @@ def test_a_difference_is_found_and_its_script_shrunk(world: World, monkeypatch: 
 
 def test_a_read_that_nothing_will_end_is_not_made(world: World) -> None:
     # shutdown('x') is refused after `ssl` dropped its TLS: the peer hears of neither.
-    steps = (Step("client", "shake"), Step("server", "mistake", ("shutdown('x')",)), Step("client", "read", ("recv", 5)))
+    read = Step("client", "read", ("recv", 5))
+    steps = (Step("client", "shake"), Step("server", "mistake", ("shutdown('x')",)), read)
     for pair in ((ssl, ssl), (tlsocket, tlsocket)):
         outcomes = play(Script(0, Setup(kind="blocking"), steps), *pair, world)
         assert [each.error for each in outcomes] == ["", "", "TypeError", ""]
         assert outcomes[-1].value == "not made"
-        outcomes = play(Script(0, Setup(kind="blocking"), (*steps, Step("server", "end"), steps[-1])), *pair, world)
+        outcomes = play(Script(0, Setup(kind="blocking"), (*steps, Step("server", "end"), read)), *pair, world)
         assert outcomes[-1].value != "not made"
 
 
