@@ -222,12 +222,13 @@ def describe_certificate(certificate: x509.Certificate) -> str:
 
 def certificate_dict(certificate: x509.Certificate) -> dict[str, Any]:
     """The dictionary that `ssl.SSLSocket.getpeercert` returns, key for key."""
-    serial = f"{certificate.serial_number:X}"
+    number = certificate.serial_number
+    serial = f"{abs(number):X}"
     result: dict[str, Any] = {
         "subject": _name_tuples(certificate.subject),
         "issuer": _name_tuples(certificate.issuer),
         "version": certificate.version.value + 1,
-        "serialNumber": serial if len(serial) % 2 == 0 else f"0{serial}",
+        "serialNumber": ("-" if number < 0 else "") + serial.zfill(len(serial) + len(serial) % 2),
         "notBefore": _date_text(certificate.not_valid_before_utc),
         "notAfter": _date_text(certificate.not_valid_after_utc),
     }
