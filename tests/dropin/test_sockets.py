@@ -345,6 +345,28 @@ def test_connect_and_accept_perform_the_handshake(contexts: tuple[Any, Any]) -> 
             listener.connect(("127.0.0.1", 9))
 
 
+@pytest.mark.parametrize("of_its_own", [True, False], ids=["handshake_timeout", "default"])
+def test_a_silent_client_does_not_stop_the_loop(
+    client: Any, server: Any, of_its_own: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if of_its_own:
+        server.handshake_timeout = 0.2
+    else:
+        monkeypatch.setattr("tlsocket.dropin.sslsocket._ACCEPT_SECONDS", 0.2)
+    with server.wrap_socket(socket.create_server(("127.0.0.1", 0)), server_side=True) as listener:
+        with socket.create_connection(listener.getsockname()), pytest.raises(TimeoutError, match="handshake operation"):
+            Background(listener.accept).result()
+        server.handshake_timeout = None
+        monkeypatch.undo()
+        background = Background(listener.accept)
+        with client.wrap_socket(socket.create_connection(listener.getsockname()), server_hostname="localhost") as near:
+            far, _ = background.result()
+            with far:
+                assert far.gettimeout() is None
+                near.sendall(b"x")
+                assert far.recv(1) == b"x"
+
+
 def test_a_refused_connection_can_be_tried_again(client: Any, server: Any) -> None:
     with socket.create_server(("127.0.0.1", 0)) as gone:
         address = gone.getsockname()

@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 
 __all__ = ["SSLSocket"]
 
+_ACCEPT_SECONDS = 60.0
+"""As long as asyncio gives a handshake (`asyncio.constants.SSL_HANDSHAKE_TIMEOUT`)."""
+
 
 class SSLSocket(ConnectionView, Refusals, socket, metaclass=ABCMeta):
     """A socket with TLS on it; made by `SSLContext.wrap_socket`, which takes the descriptor over.
@@ -618,14 +621,23 @@ class SSLSocket(ConnectionView, Refusals, socket, metaclass=ABCMeta):
         return result
 
     def accept(self) -> tuple[SSLSocket, Any]:
-        """A new connection with its handshake done (unless `do_handshake_on_connect` is False), and its address."""
+        """A new connection with its handshake done (unless `do_handshake_on_connect` is False), and its address.
+
+        A client that stays silent does not stop the server's loop for ever: the handshake is a TimeoutError after
+        `SSLContext.handshake_timeout`, or 60 seconds where neither that nor `socket.setdefaulttimeout` says otherwise.
+        """
         sock, address = super().accept()
+        limited = self.do_handshake_on_connect and sock.gettimeout() is None
+        if limited and self._context.handshake_timeout is None:
+            sock.settimeout(_ACCEPT_SECONDS)
         wrapped = self._context.wrap_socket(
             sock,
             do_handshake_on_connect=self.do_handshake_on_connect,
             suppress_ragged_eofs=self.suppress_ragged_eofs,
             server_side=True,
         )
+        if limited:
+            wrapped.settimeout(None)
         return wrapped, address
 
 

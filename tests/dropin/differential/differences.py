@@ -125,7 +125,7 @@ DIFFERENCES: tuple[Difference, ...] = (
     ),
     Difference(
         "unwrap() with unread data",
-        _READS + r"|do_handshake|pending|file.*|recv_into\(.*", r"not made|: 0|SSLSyscallError|SSLWantReadError|SSLEOFError \(8, None|: b'|: \(\d+, \d+\)", r": b'|: \(\d+|: None|: \d+$|SSLWantReadError",
+        _READS + r"|do_handshake|pending|file.*|recv_into\(.*", r"not made|: 0|SSLSyscallError|SSLZeroReturnError|SSLWantReadError|SSLEOFError \(8, None|: b'|: \(\d+, \d+\)", r": b'|: \(\d+|: None|: \d+$|SSLWantReadError|UNEXPECTED_EOF",
         "OpenSSL throws away what came before the peer's close_notify, or forgets the connection; ours lets it be read",
         after=r"unwrap: (SSL|Timeout|.not made)|unwrap \(", ends=True,
     ),

@@ -35,6 +35,8 @@ PATIENCE = 3.0
 """Seconds for calls that wait for the other end; one that takes longer hangs, and is reported as such."""
 _SHORT = 0.004
 _RECORD = 16384
+_ROOM = 50000
+"""Bytes that surely fit into a Unix socket, whatever the number of system calls that brought them."""
 _KNOWN = ("builtins", "ssl", "_ssl", "socket", "io")
 """Where the classes are that programs catch; ours derive from them."""
 _HARMLESS = ("SHUTDOWN_WHILE_IN_INIT", "APPLICATION_DATA_AFTER_CLOSE_NOTIFY")
@@ -284,8 +286,8 @@ class Play:
 
     def do_send(self, end: End, way: str, size: int) -> None:
         """Send `size` bytes."""
-        if not self.bio and (sum(end.peer.unread) + size > 60000 or not (end.done or end.gone)) and (
-            end.tls.gettimeout() != 0.0 or sum(end.peer.unread) + size > 60000
+        if not self.bio and (sum(end.peer.unread) + size > _ROOM or not (end.done or end.gone)) and (
+            end.tls.gettimeout() != 0.0 or sum(end.peer.unread) + size > _ROOM
         ):
             return self.skip(end, way)
         self.sent += 1
