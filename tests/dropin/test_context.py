@@ -8,6 +8,7 @@ import pickle
 import socket
 import ssl
 import stat
+import sys
 import warnings
 import weakref
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 import tlsocket
-from tests.dropin.support import MODULES, Files, connected, failure
+from tests.dropin.support import MODULES, Background, Files, connected, failure, server_context, tcp_pair
 from tlsocket.pki.authority import Authority
 
 OTHER_FILE = str(Path(__file__).with_name("conftest.py"))
@@ -671,8 +672,6 @@ def test_sni_callback_chooses_the_context(module_of_client: str, files: Files, s
 )
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_sni_callback_refuses(answer: Any, reason: str, peer_module: Any, files: Files, client: Any) -> None:
-    from tests.dropin.support import Background, server_context, tcp_pair
-
     def refuse(sock: Any, name: str | None, context: Any) -> Any:
         if isinstance(answer, Exception):
             raise answer
@@ -689,6 +688,43 @@ def test_sni_callback_refuses(answer: Any, reason: str, peer_module: Any, files:
         error = background.error()
         assert isinstance(error, ssl.SSLError)
         assert error.reason == "CALLBACK_FAILED"
+
+
+HOOKS = {
+    "the interpreter's": sys.__unraisablehook__,
+    "one that passes on": lambda unraisable: sys.__unraisablehook__(unraisable),
+    "one that fails": lambda unraisable: 1 // 0,
+}
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_sni_callback_that_raises_is_shown_and_is_no_other_error(
+    hook: str,
+    module: Any,
+    files: Files,
+    client: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def choose(sock: Any, name: str, context: Any) -> None:
+        raise ZeroDivisionError("the callback's own")
+
+    server = server_context(module, files)
+    server.sni_callback = choose
+    near, far = tcp_pair()
+    with monkeypatch.context() as patched, near, far:
+        patched.setattr(sys, "unraisablehook", HOOKS[hook])
+        background = Background(lambda: server.wrap_socket(far, server_side=True))
+        refused = failure(lambda: client.wrap_socket(near, server_hostname="localhost"))
+        error = background.error()
+    assert isinstance(refused, ssl.SSLError)
+    assert refused.reason == "SSLV3_ALERT_HANDSHAKE_FAILURE"
+    assert isinstance(error, ssl.SSLError)
+    assert error.reason == "CALLBACK_FAILED"
+    if hook != "one that fails" or module is tlsocket:
+        shown = capsys.readouterr().err
+        assert "Exception ignored in" in shown
+        assert "ZeroDivisionError: the callback's own" in shown
 
 
 def test_the_stricter_client_authentication_wins_when_sni_chooses(files: Files, client: Any, server: Any) -> None:

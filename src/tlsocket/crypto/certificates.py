@@ -81,7 +81,7 @@ Its warnings (of a serial number that RFC 5280 section 4.1.2.2 forbids, of a nam
 because a program may turn warnings into errors.
 """
 
-# Two of Mozilla's roots refer to a serial number of zero, and people's own certificates have such numbers; OpenSSL takes
+# Roots of real stores have to do with a serial number of zero, and so have people's own certificates; OpenSSL takes
 # them. A user can do nothing about the warning, which would be shown for whatever of ours looks at one. It is silenced
 # where our modules are what it is about, and nowhere else.
 warnings.filterwarnings("ignore", category=CryptographyDeprecationWarning, module=r"tlsocket\.")
