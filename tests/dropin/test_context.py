@@ -18,10 +18,11 @@ from typing import Any
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.serialization import pkcs12
 
 import tlsocket
 from tests.dropin.support import MODULES, Background, Files, connected, failure, server_context, tcp_pair
-from tlsocket.pki.authority import Authority
+from tlsocket.pki.authority import Authority, IssuedCertificate
 
 OTHER_FILE = str(Path(__file__).with_name("conftest.py"))
 """A file with neither a key nor a certificate in it."""
@@ -390,6 +391,51 @@ def test_load_cert_chain_takes(kind: str, files: Files, client: Any) -> None:
     context.load_cert_chain(*source_kinds(files)[kind])
     with connected(client, context) as (near, _):
         assert near.getpeercert()["subject"] == ((("commonName", "localhost"),),)
+
+
+def write_container(path: Path, issued: IssuedCertificate, *, key: bool = True) -> Path:
+    """A PKCS #12 file with a certificate, what leads to its root, and its key."""
+    private_key = issued.private_key if key else None
+    encryption = serialization.BestAvailableEncryption(b"secret")
+    path.write_bytes(
+        pkcs12.serialize_key_and_certificates(
+            b"web", private_key, issued.certificate, issued.intermediates, encryption
+        )
+    )
+    return path
+
+
+def test_load_cert_chain_takes_pkcs12(tmp_path: Path) -> None:
+    authority = Authority.create("a root")
+    issued = authority.create_intermediate("in the middle").issue(["localhost"])
+    path = write_container(tmp_path / "server.p12", issued)
+    client = tlsocket.create_default_context(cadata=authority.pem.decode())
+    for source in (path, str(path), path.read_bytes()):
+        for password in ("secret", b"secret", lambda: "secret"):
+            server = tlsocket.SSLContext(SERVER)
+            server.load_cert_chain(source, password=password)
+            with connected(client, server) as (near, _):
+                assert tuple(near.get_unverified_chain()) == issued.chain
+    server = tlsocket.SSLContext(SERVER)
+    server.load_cert_chain(path, password="secret")
+    renewed = authority.issue(["localhost"])
+    write_container(path, renewed)
+    assert server.reload() == (str(path),)
+    with connected(client, server) as (near, _):
+        assert near.getpeercert(True) == renewed.der
+
+
+def test_pkcs12_that_cannot_be_used_says_why(tmp_path: Path) -> None:
+    issued = Authority.create("a root").issue(["localhost"])
+    path = write_container(tmp_path / "server.p12", issued)
+    keyless = write_container(tmp_path / "keyless.p12", issued, key=False)
+    for source, password, text in (
+        (path, "wrong", "server.p12: it does not open with this password"),
+        (path, None, "server.p12: it is protected by a password"),
+        (keyless, "secret", "keyless.p12: there is no certificate with its key in it"),
+    ):
+        with pytest.raises(ssl.SSLError, match=text):
+            tlsocket.SSLContext(SERVER).load_cert_chain(source, password=password)
 
 
 def test_a_certificate_object_needs_its_key(files: Files) -> None:

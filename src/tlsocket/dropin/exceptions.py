@@ -281,6 +281,8 @@ def _verification_error(error: CertificateRejected, server_name: str | None) -> 
     failure.reason = "CERTIFICATE_VERIFY_FAILED"
     failure.verify_code = code
     failure.verify_message = message
+    # Beyond `ssl`: what the peer sent, where in it the problem is, and the remedy.
+    vars(failure).update(chain=error.chain, depth=error.depth, hint=error.hint)
     return failure
 
 
