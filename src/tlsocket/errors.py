@@ -275,6 +275,7 @@ class CertificateRejected(TLSError):
 
     `certificate_reason` says why, `depth` where in the chain (0 is the leaf), `subject` whose certificate,
     `hint` what a person could do about it; `verify_code` is OpenSSL's number for it (0: the reason's usual one).
+    `chain` has the certificates that the peer sent, in DER; the handshake fills it in.
     """
 
     default_reason = Reason.CERTIFICATE_REJECTED
@@ -294,6 +295,7 @@ class CertificateRejected(TLSError):
         self.subject = subject
         self.hint = hint
         self.verify_code = verify_code
+        self.chain: tuple[bytes, ...] = ()
         super().__init__(Reason.CERTIFICATE_REJECTED, detail or certificate_reason.value)
 
 

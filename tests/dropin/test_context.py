@@ -8,6 +8,7 @@ import pickle
 import socket
 import ssl
 import stat
+import sys
 import warnings
 import weakref
 from collections.abc import Callable
@@ -17,10 +18,11 @@ from typing import Any
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.serialization import pkcs12
 
 import tlsocket
-from tests.dropin.support import MODULES, Files, connected, failure
-from tlsocket.pki.authority import Authority
+from tests.dropin.support import MODULES, Background, Files, connected, failure, server_context, tcp_pair
+from tlsocket.pki.authority import Authority, IssuedCertificate
 
 OTHER_FILE = str(Path(__file__).with_name("conftest.py"))
 """A file with neither a key nor a certificate in it."""
@@ -391,6 +393,51 @@ def test_load_cert_chain_takes(kind: str, files: Files, client: Any) -> None:
         assert near.getpeercert()["subject"] == ((("commonName", "localhost"),),)
 
 
+def write_container(path: Path, issued: IssuedCertificate, *, key: bool = True) -> Path:
+    """A PKCS #12 file with a certificate, what leads to its root, and its key."""
+    private_key = issued.private_key if key else None
+    encryption = serialization.BestAvailableEncryption(b"secret")
+    path.write_bytes(
+        pkcs12.serialize_key_and_certificates(
+            b"web", private_key, issued.certificate, issued.intermediates, encryption
+        )
+    )
+    return path
+
+
+def test_load_cert_chain_takes_pkcs12(tmp_path: Path) -> None:
+    authority = Authority.create("a root")
+    issued = authority.create_intermediate("in the middle").issue(["localhost"])
+    path = write_container(tmp_path / "server.p12", issued)
+    client = tlsocket.create_default_context(cadata=authority.pem.decode())
+    for source in (path, str(path), path.read_bytes()):
+        for password in ("secret", b"secret", lambda: "secret"):
+            server = tlsocket.SSLContext(SERVER)
+            server.load_cert_chain(source, password=password)
+            with connected(client, server) as (near, _):
+                assert tuple(near.get_unverified_chain()) == issued.chain
+    server = tlsocket.SSLContext(SERVER)
+    server.load_cert_chain(path, password="secret")
+    renewed = authority.issue(["localhost"])
+    write_container(path, renewed)
+    assert server.reload() == (str(path),)
+    with connected(client, server) as (near, _):
+        assert near.getpeercert(True) == renewed.der
+
+
+def test_pkcs12_that_cannot_be_used_says_why(tmp_path: Path) -> None:
+    issued = Authority.create("a root").issue(["localhost"])
+    path = write_container(tmp_path / "server.p12", issued)
+    keyless = write_container(tmp_path / "keyless.p12", issued, key=False)
+    for source, password, text in (
+        (path, "wrong", "server.p12: it does not open with this password"),
+        (path, None, "server.p12: it is protected by a password"),
+        (keyless, "secret", "keyless.p12: there is no certificate with its key in it"),
+    ):
+        with pytest.raises(ssl.SSLError, match=text):
+            tlsocket.SSLContext(SERVER).load_cert_chain(source, password=password)
+
+
 def test_a_certificate_object_needs_its_key(files: Files) -> None:
     with pytest.raises(TypeError, match="keyfile is needed"):
         tlsocket.SSLContext(SERVER).load_cert_chain(source_kinds(files)["objects"][0])
@@ -671,8 +718,6 @@ def test_sni_callback_chooses_the_context(module_of_client: str, files: Files, s
 )
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_sni_callback_refuses(answer: Any, reason: str, peer_module: Any, files: Files, client: Any) -> None:
-    from tests.dropin.support import Background, server_context, tcp_pair
-
     def refuse(sock: Any, name: str | None, context: Any) -> Any:
         if isinstance(answer, Exception):
             raise answer
@@ -689,6 +734,43 @@ def test_sni_callback_refuses(answer: Any, reason: str, peer_module: Any, files:
         error = background.error()
         assert isinstance(error, ssl.SSLError)
         assert error.reason == "CALLBACK_FAILED"
+
+
+HOOKS = {
+    "the interpreter's": sys.__unraisablehook__,
+    "one that passes on": lambda unraisable: sys.__unraisablehook__(unraisable),
+    "one that fails": lambda unraisable: 1 // 0,
+}
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_sni_callback_that_raises_is_shown_and_is_no_other_error(
+    hook: str,
+    module: Any,
+    files: Files,
+    client: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def choose(sock: Any, name: str, context: Any) -> None:
+        raise ZeroDivisionError("the callback's own")
+
+    server = server_context(module, files)
+    server.sni_callback = choose
+    near, far = tcp_pair()
+    with monkeypatch.context() as patched, near, far:
+        patched.setattr(sys, "unraisablehook", HOOKS[hook])
+        background = Background(lambda: server.wrap_socket(far, server_side=True))
+        refused = failure(lambda: client.wrap_socket(near, server_hostname="localhost"))
+        error = background.error()
+    assert isinstance(refused, ssl.SSLError)
+    assert refused.reason == "SSLV3_ALERT_HANDSHAKE_FAILURE"
+    assert isinstance(error, ssl.SSLError)
+    assert error.reason == "CALLBACK_FAILED"
+    if hook != "one that fails" or module is tlsocket:
+        shown = capsys.readouterr().err
+        assert "Exception ignored in" in shown
+        assert "ZeroDivisionError: the callback's own" in shown
 
 
 def test_the_stricter_client_authentication_wins_when_sni_chooses(files: Files, client: Any, server: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import socket
 import ssl
 from functools import partial
 from pathlib import Path
@@ -11,7 +12,16 @@ from typing import Any
 import pytest
 
 import tlsocket
-from tests.dropin.support import Background, Files, client_context, connected, failure, server_context, tcp_pair
+from tests.dropin.support import (
+    Background,
+    Files,
+    client_context,
+    connect,
+    connected,
+    failure,
+    server_context,
+    tcp_pair,
+)
 
 KEY = bytes(range(100, 132))
 CERT_REQUIRED, CERT_NONE = ssl.CERT_REQUIRED, ssl.CERT_NONE
@@ -45,6 +55,17 @@ def test_sessions_are_resumed(peers: tuple[Any, Any]) -> None:
         session, *reused = exchange(client, server, session)
         assert reused == [True, True]
     assert server.session_stats()["hits"] == client.session_stats()["hits"] == 3
+
+
+def test_without_a_connection_there_is_no_session(peers: tuple[Any, Any]) -> None:
+    client, server = peers
+    session, *_ = exchange(client, server)
+    with client.wrap_socket(socket.socket(), server_hostname="localhost", session=session) as unconnected:
+        assert unconnected.session is None
+    near, far = connect(client, server, session=session)
+    far.close()
+    near.close()
+    assert near.session is None
 
 
 def test_with_client_certificates(peers: tuple[Any, Any], files: Files) -> None:

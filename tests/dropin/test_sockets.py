@@ -345,6 +345,28 @@ def test_connect_and_accept_perform_the_handshake(contexts: tuple[Any, Any]) -> 
             listener.connect(("127.0.0.1", 9))
 
 
+@pytest.mark.parametrize("of_its_own", [True, False], ids=["handshake_timeout", "default"])
+def test_a_silent_client_does_not_stop_the_loop(
+    client: Any, server: Any, of_its_own: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if of_its_own:
+        server.handshake_timeout = 0.2
+    else:
+        monkeypatch.setattr("tlsocket.dropin.sslsocket._ACCEPT_SECONDS", 0.2)
+    with server.wrap_socket(socket.create_server(("127.0.0.1", 0)), server_side=True) as listener:
+        with socket.create_connection(listener.getsockname()), pytest.raises(TimeoutError, match="handshake operation"):
+            Background(listener.accept).result()
+        server.handshake_timeout = None
+        monkeypatch.undo()
+        background = Background(listener.accept)
+        with client.wrap_socket(socket.create_connection(listener.getsockname()), server_hostname="localhost") as near:
+            far, _ = background.result()
+            with far:
+                assert far.gettimeout() is None
+                near.sendall(b"x")
+                assert far.recv(1) == b"x"
+
+
 def test_a_refused_connection_can_be_tried_again(client: Any, server: Any) -> None:
     with socket.create_server(("127.0.0.1", 0)) as gone:
         address = gone.getsockname()
@@ -1086,11 +1108,27 @@ def test_a_socket_closed_by_another_thread_ends_its_reader(client: Any, server: 
         assert error.errno == errno.EBADF
 
 
+def test_a_buffer_that_cannot_be_written_to_begins_no_handshake(client: Any, server: Any) -> None:
+    near, far = socket.socketpair()
+    with client.wrap_socket(near, server_hostname="localhost", do_handshake_on_connect=False) as wrapped, far:
+        far.setblocking(False)
+        for call in (partial(wrapped.recv_into, b"12345"), partial(wrapped.read, 5, b"12345")):
+            with pytest.raises(TypeError):
+                call()
+        with pytest.raises(BlockingIOError):
+            far.recv(1)
+
+
 def test_detach_gives_the_descriptor_away(client: Any, server: Any) -> None:
     near, far = connect(client, server)
     with far:
         descriptor = near.detach()
-        for call in (partial(near.send, b"x"), partial(near.recv, 1)):
+        for call in (
+            partial(near.send, b""),
+            partial(near.sendmsg, []),
+            partial(near.send, b"x"),
+            partial(near.recv, 1),
+        ):
             with pytest.raises(OSError) as caught:
                 call()
             assert caught.value.errno == errno.EBADF

@@ -212,3 +212,12 @@ def test_a_file_of_ours_is_still_what_it_was(files: Files) -> None:
     context = client(tlsocket)
     context.load_verify_locations(files.authority)
     assert len(context.get_ca_certs()) == 1
+
+
+def test_a_refusal_carries_the_chain_the_depth_and_a_hint(tmp_path: Path) -> None:
+    error = refused(client(tlsocket, Authority.create("somebody else").pem), server(tlsocket, tmp_path))
+    assert isinstance(error, ssl.SSLCertVerificationError)
+    assert vars(error)["chain"] == LEAF.chain
+    assert vars(error)["depth"] == 1
+    assert "load the certificate of CN=trust root" in vars(error)["hint"]
+    assert vars(error)["hint"] in str(error)

@@ -7,6 +7,7 @@ are `tlsocket.pki`'s.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import PublicKeyAlgorithmOID
 
 from tlsocket.crypto.library import serialization
@@ -76,8 +78,13 @@ PARSE_ERRORS = (
 """What `cryptography` raises when a field of a hostile certificate is looked at; it parses lazily.
 
 Its warnings (of a serial number that RFC 5280 section 4.1.2.2 forbids, of a name that is too long) are among them
-because a program may run with warnings turned into errors.
+because a program may turn warnings into errors.
 """
+
+# Roots of real stores have to do with a serial number of zero, and so have people's own certificates; OpenSSL takes
+# them. A user can do nothing about the warning, which would be shown for whatever of ours looks at one. It is silenced
+# where our modules are what it is about, and nowhere else.
+warnings.filterwarnings("ignore", category=CryptographyDeprecationWarning, module=r"tlsocket\.")
 
 
 # Two generations: a certificate is looked up in the young one, then in the old one, from which a hit moves it back.

@@ -371,6 +371,7 @@ class SSLContext(Callbacks, Preferences, Limits, ResumptionSettings, Reloading, 
     ) -> None:
         """Load a certificate chain and its private key: from paths, PEM text, bytes, or objects of `cryptography`.
 
+        Without `keyfile` the key stands in `certfile`: PEM, a PKCS #12 container, or an entry of a certificate store.
         `keyfile` may be a signer, for a key kept elsewhere: an object with `public_key()` and `sign(scheme, data)`.
 
         Several may be loaded. The one is used that serves the name that the client asks for (wildcards count), whose

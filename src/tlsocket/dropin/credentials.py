@@ -25,7 +25,7 @@ __all__ = ["CertificateSource", "KeySource", "PasswordSource", "client_chooser",
 
 CertificateSource: TypeAlias = str | bytes | os.PathLike[str] | Any
 """A path, PEM text, PEM or DER bytes, a certificate of `cryptography`, or several of them, the end entity's first;
-or an entry of a certificate store, which brings its key."""
+or an entry of a certificate store or a PKCS #12 container, which bring the key."""
 
 KeySource: TypeAlias = str | bytes | os.PathLike[str] | Any
 """The same for the private key; None: it stands with the certificate. Or a signer: an object with `public_key()` and

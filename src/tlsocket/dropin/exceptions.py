@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from ssl import (
     SSLCertVerificationError,
     SSLEOFError,
@@ -280,6 +281,8 @@ def _verification_error(error: CertificateRejected, server_name: str | None) -> 
     failure.reason = "CERTIFICATE_VERIFY_FAILED"
     failure.verify_code = code
     failure.verify_message = message
+    # Beyond `ssl`: what the peer sent, where in it the problem is, and the remedy.
+    vars(failure).update(chain=error.chain, depth=error.depth, hint=error.hint)
     return failure
 
 
@@ -291,7 +294,11 @@ def _text(library: str | None, reason: str | None, detail: str) -> str:
 
 
 def show_unraisable(error: BaseException, subject: object, what: str) -> None:
-    """Show an exception that no caller can be given, as `ssl` does with those of its callbacks."""
+    """Show an exception that no caller can be given, as `ssl` does with those of its callbacks.
+
+    The interpreter's own hook takes nothing but what the interpreter makes, so what it would write is written here,
+    also where a program's hook passes on to it. As there, a mistake in a hook changes nothing for the caller.
+    """
 
     class Arguments:
         exc_type = type(error)
@@ -300,4 +307,13 @@ def show_unraisable(error: BaseException, subject: object, what: str) -> None:
         err_msg = f"Exception ignored in {what}"
         object = subject
 
-    sys.unraisablehook(Arguments)  # type: ignore[arg-type]
+    if sys.unraisablehook is not sys.__unraisablehook__:
+        try:
+            sys.unraisablehook(Arguments)  # type: ignore[arg-type]
+        except Exception:
+            pass
+        else:
+            return
+    if sys.stderr is not None:
+        lines = traceback.format_exception(error)
+        sys.stderr.write(f"Exception ignored in {what}: {subject!r}\n{''.join(lines)}")

@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 
 __all__ = ["SSLSocket"]
 
+_ACCEPT_SECONDS = 60.0
+"""As long as asyncio gives a handshake (`asyncio.constants.SSL_HANDSHAKE_TIMEOUT`)."""
+
 
 class SSLSocket(ConnectionView, Refusals, socket, metaclass=ABCMeta):
     """A socket with TLS on it; made by `SSLContext.wrap_socket`, which takes the descriptor over.
@@ -342,6 +345,10 @@ class SSLSocket(ConnectionView, Refusals, socket, metaclass=ABCMeta):
         if flags not in (0, MSG_PEEK):
             raise ValueError(f"non-zero flags not allowed in calls to recv_into() on {type(self)}")
         with memoryview(buffer) as view:
+            if view.readonly:  # said before a handshake is begun
+                raise TypeError(
+                    f"recv_into() argument must be read-write bytes-like object, not {type(buffer).__name__}"
+                )
             room = view.nbytes
             if nbytes is not None and 0 < nbytes < room:
                 room = nbytes
@@ -430,7 +437,7 @@ class SSLSocket(ConnectionView, Refusals, socket, metaclass=ABCMeta):
             self._fail(conn, error)
         if count < 0:
             self._send_outcome(conn, count)
-        return count
+        return count or self._sent_nothing()
 
     def sendall(self, data: ReadableBuffer, flags: int = 0) -> None:
         """Send all of `data`; the timeout is for the whole."""
@@ -488,7 +495,13 @@ class SSLSocket(ConnectionView, Refusals, socket, metaclass=ABCMeta):
             self._fail(conn, error)
         if count < 0:
             self._send_outcome(conn, count)
-        return count
+        return count or self._sent_nothing()
+
+    def _sent_nothing(self) -> int:
+        # An empty send makes no system call that could tell of a descriptor that is gone.
+        if self.fileno() < 0:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        return 0
 
     def _send_outcome(self, conn: Connection, outcome: int) -> NoReturn:
         if outcome == CLOSED:
@@ -608,14 +621,23 @@ class SSLSocket(ConnectionView, Refusals, socket, metaclass=ABCMeta):
         return result
 
     def accept(self) -> tuple[SSLSocket, Any]:
-        """A new connection with its handshake done (unless `do_handshake_on_connect` is False), and its address."""
+        """A new connection with its handshake done (unless `do_handshake_on_connect` is False), and its address.
+
+        A client that stays silent does not stop the server's loop for ever: the handshake is a TimeoutError after
+        `SSLContext.handshake_timeout`, or 60 seconds where neither that nor `socket.setdefaulttimeout` says otherwise.
+        """
         sock, address = super().accept()
+        limited = self.do_handshake_on_connect and sock.gettimeout() is None
+        if limited and self._context.handshake_timeout is None:
+            sock.settimeout(_ACCEPT_SECONDS)
         wrapped = self._context.wrap_socket(
             sock,
             do_handshake_on_connect=self.do_handshake_on_connect,
             suppress_ragged_eofs=self.suppress_ragged_eofs,
             server_side=True,
         )
+        if limited:
+            wrapped.settimeout(None)
         return wrapped, address
 
 

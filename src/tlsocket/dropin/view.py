@@ -76,14 +76,16 @@ class ConnectionView:
 
     @property
     def session(self) -> SSLSession | None:
-        """The session, to be given to a later connection; None before there is one.
+        """The session, to be given to a later connection; None before there is one, and without a connection.
 
         A client's can be resumed once a ticket has come, which in TLS 1.3 is behind the handshake: with the first data
         that is read, as a rule; in TLS 1.2 it is there with the handshake. Setting it, before the handshake, resumes a
         session.
         """
         conn = self._conn
-        if conn is None or conn.negotiated is None:
+        if conn is None:
+            return None
+        if conn.negotiated is None:
             return self._session
         tickets = conn.tickets
         return SSLSession._create(tickets[-1] if tickets else None, self._context)

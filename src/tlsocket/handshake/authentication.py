@@ -154,6 +154,7 @@ def _verify(hs: Handshake[Any], certificates: tuple[bytes, ...]) -> VerifiedPath
             if parse_certificate(der).signature_algorithm_oid.dotted_string in _MD5_SIGNATURES:
                 raise CertificateRejected(CertificateReason.WEAK_SIGNATURE, "MD5", depth=depth)
     except CertificateRejected as error:
+        error.chain = certificates
         if hs.on_event is not None:
             hs.on_event(events.CertificateRejected(detached(error)))
         raise

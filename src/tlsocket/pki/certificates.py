@@ -155,8 +155,11 @@ def load_chain_and_key(
 ) -> tuple[tuple[bytes, ...], PrivateKey]:
     """A certificate chain (DER, the end entity first) and the private key that belongs to it.
 
-    Without `key` the key stands in the same file, as `SSLContext.load_cert_chain` has it.
+    Without `key` the key stands in the same file, as `SSLContext.load_cert_chain` has it: PEM, or a PKCS #12 container
+    with one private key in it.
     """
+    if key is None and _is_container(read_source(certificate, "certificate")[0]):
+        return _load_container(certificate, password)
     chain = load_certificates(certificate)
     key_source = certificate if key is None else key
     private_key = load_private_key(key_source, password)
@@ -167,6 +170,27 @@ def load_chain_and_key(
         certificate_source=source_name(certificate, "certificate"),
     )
     return tuple(certificate_der(item) for item in chain), private_key
+
+
+def _is_container(data: bytes) -> bool:
+    if data[:1] != b"\x30":
+        return False
+    from tlsocket.pki.formats.pkcs12 import is_pkcs12
+
+    return is_pkcs12(data)
+
+
+def _load_container(source: KeySource, password: Password) -> tuple[tuple[bytes, ...], PrivateKey]:
+    from tlsocket.pki.formats.reading import read_contents
+
+    contents = read_contents(source, password)
+    own = [(item, item.key) for item in contents.items if item.key is not None]
+    if len(own) != 1:
+        problem = "there are several private keys in it" if own else "there is no certificate with its key in it"
+        remedy = "import it into a certificate store and name the entry" if own else "export it with its private key"
+        raise WrongContent(contents.source, problem, remedy)
+    item, key = own[0]
+    return tuple(certificate_der(each) for each in (item.certificate, *contents.with_issuers(item))), key
 
 
 def certificate_der(certificate: x509.Certificate) -> bytes:
@@ -222,12 +246,13 @@ def describe_certificate(certificate: x509.Certificate) -> str:
 
 def certificate_dict(certificate: x509.Certificate) -> dict[str, Any]:
     """The dictionary that `ssl.SSLSocket.getpeercert` returns, key for key."""
-    serial = f"{certificate.serial_number:X}"
+    number = certificate.serial_number
+    serial = f"{abs(number):X}"
     result: dict[str, Any] = {
         "subject": _name_tuples(certificate.subject),
         "issuer": _name_tuples(certificate.issuer),
         "version": certificate.version.value + 1,
-        "serialNumber": serial if len(serial) % 2 == 0 else f"0{serial}",
+        "serialNumber": ("-" if number < 0 else "") + serial.zfill(len(serial) + len(serial) % 2),
         "notBefore": _date_text(certificate.not_valid_before_utc),
         "notAfter": _date_text(certificate.not_valid_after_utc),
     }

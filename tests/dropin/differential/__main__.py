@@ -45,10 +45,11 @@ def main() -> int:
             show(arguments.show, world)
             return 0
         start, seen, found = time.monotonic(), Counter[str](), 0
-        done = 0
+        done, slowest = 0, (0.0, 0)
         for seed in range(arguments.seed, arguments.seed + arguments.scripts):
+            began = time.monotonic()
             mismatch = differential(generate(seed), world, seen)
-            done += 1
+            done, slowest = done + 1, max(slowest, (time.monotonic() - began, seed))
             if mismatch is not None:
                 found += 1
                 print(smallest(mismatch, world), flush=True)
@@ -57,6 +58,7 @@ def main() -> int:
                 break
         print(f"{done} scripts from seed {arguments.seed}, {found} mismatches, {elapsed:.0f} s wall, "
               f"{time.process_time():.0f} s processor, Python {sys.version.split()[0]}")  # fmt: skip
+        print(f"the longest took {slowest[0]:.1f} s: seed {slowest[1]}")
         for name, count in seen.most_common():
             print(f"{count:8}  {name}")
     return int(bool(found))

@@ -18,7 +18,8 @@ from typing import Any
 
 import tlsocket
 from tests.dropin.differential.differences import DIFFERENCES, Difference
-from tests.dropin.differential.play import Outcome, play
+from tests.dropin.differential.ends import Outcome
+from tests.dropin.differential.play import play
 from tests.dropin.differential.scripts import Script, shrink
 from tests.dropin.differential.world import World
 

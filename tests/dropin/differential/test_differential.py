@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+import ssl
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
+import tlsocket
 from tests.dropin.differential.compare import differential, same, smallest
 from tests.dropin.differential.differences import DIFFERENCES
-from tests.dropin.differential.play import Outcome
+from tests.dropin.differential.ends import Outcome
+from tests.dropin.differential.play import play
 from tests.dropin.differential.scripts import Script, Setup, Step, generate, shrink
 from tests.dropin.differential.world import World
 
@@ -63,6 +66,28 @@ def test_a_difference_is_found_and_its_script_shrunk(world: World, monkeypatch: 
     small = smallest(found, world).script
     assert [step.call for step in small.steps] == ["shake", "send", "read"]
     assert small.setup == Setup()
+
+
+def test_a_read_that_nothing_will_end_is_not_made(world: World) -> None:
+    # shutdown('x') is refused after `ssl` dropped its TLS: the peer hears of neither.
+    read = Step("client", "read", ("recv", 5))
+    steps = (Step("client", "shake"), Step("server", "mistake", ("shutdown('x')",)), read)
+    for pair in ((ssl, ssl), (tlsocket, tlsocket)):
+        outcomes = play(Script(0, Setup(kind="blocking"), steps), *pair, world)
+        assert [each.error for each in outcomes] == ["", "", "TypeError", ""]
+        assert outcomes[-1].value == "not made"
+        outcomes = play(Script(0, Setup(kind="blocking"), (*steps, Step("server", "end"), read)), *pair, world)
+        assert outcomes[-1].value != "not made"
+
+
+def test_a_script_finds_nothing_of_the_one_before(world: World) -> None:
+    # An alert that unwrap() of `ssl` met and did not report stays in OpenSSL's queue of the thread.
+    leaves = (Step("server", "inject", ("record",)), Step("client", "read", ("recv", 2)), Step("server", "unwrap"))
+    setup = Setup(kind="timeout", listen=True, versions=("any", "1.2"))
+    shake = Step("client", "shake")
+    play(Script(0, setup, (shake, *leaves)), ssl, ssl, world)
+    outcomes = play(Script(0, setup, (shake, Step("client", "read", ("recv", 17)))), ssl, ssl, world)
+    assert outcomes[-1].error == "TimeoutError"
 
 
 def test_scripts_are_made_by_their_seed_and_shrink() -> None:
