@@ -254,9 +254,10 @@ def test_a_key_proves_itself_once(authority: Authority, monkeypatch: pytest.Monk
     for _ in range(2):  # an object that was not loaded is nobody's to remember
         check_key_fits(key, issued.certificate, key_source="", certificate_source="")
     assert len(proofs) == 3
-    monkeypatch.setattr(keys, "_cache", {})
-    load_chain_and_key(issued.chain_pem, pem)
-    assert len(keys._proven) <= len(keys._cache) + 1
+    monkeypatch.setattr(keys, "_CACHE_SIZE", 1)
+    other = generate_private_key("rsa-2048")
+    load_chain_and_key(authority.issue(key=other).chain_pem, private_key_pem(other))
+    assert keys._proven.keys() == keys._cache.keys()  # what is not kept is not remembered either
 
 
 def test_a_damaged_key_is_refused_each_time(authority: Authority) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 from ssl import (
     SSLCertVerificationError,
     SSLEOFError,
@@ -315,5 +314,7 @@ def show_unraisable(error: BaseException, subject: object, what: str) -> None:
         else:
             return
     if sys.stderr is not None:
+        import traceback  # seldom needed
+
         lines = traceback.format_exception(error)
         sys.stderr.write(f"Exception ignored in {what}: {subject!r}\n{''.join(lines)}")
