@@ -405,6 +405,20 @@ def test_warnings_do_not_end_a_connection_of_tls12_but_are_counted(description: 
     assert caught.value.reason is Reason.TOO_MANY_WARNING_ALERTS
 
 
+@pytest.mark.parametrize("description", [A.UNEXPECTED_MESSAGE, A.HANDSHAKE_FAILURE, A.ACCESS_DENIED])
+@pytest.mark.parametrize("settings", [OLD, {}], ids=["TLS 1.2", "either version"])
+def test_what_is_always_fatal_is_no_warning(description: int, settings: Mapping[str, Any]) -> None:
+    """RFC 5246 section 7.2.2, whatever the level. It was waited on until the peer closed."""
+    link = Link(client_config(**settings))
+    link.client.start()
+    with pytest.raises(AlertReceived):
+        link.client.receive_data(b"\x15\x03\x03\x00\x02\x01" + bytes((description,)))
+    link = Link(client_config(**OLD)).connect()
+    link.server.writer.queue(ContentType.ALERT, bytes((1, description)))
+    with pytest.raises(AlertReceived):
+        link.client.receive_data(link.server.data_to_send())
+
+
 def test_a_warning_in_tls13_is_fatal() -> None:
     link = Link().connect()
     link.server.writer.queue(ContentType.ALERT, bytes((1, A.UNRECOGNIZED_NAME)))
