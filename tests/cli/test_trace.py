@@ -118,12 +118,12 @@ def test_names_modes_and_keys_are_decoded() -> None:
     """What a server that asks says, and what a client that has a key offers: no numbers, no lengths of names."""
     lines: list[str] = []
     transcript = Transcript(lines.append)
+    keys = (PreSharedKey(b"device 7", b"k" * 32),)
     for version in (0x0304, 0x0303):
         asking = server_config(
             client_authentication=ClientAuthentication.OPTIONAL,
             certificate_authorities=(AUTHORITY.public_bytes(), b"\x30\3abc"),
         )
-        keys = (PreSharedKey(b"device 7", b"k" * 32),)
         client = client_config(maximum_version=version, verifier=Verifier(), offer_psks=lambda _: keys)
         link = Link(client, asking)
         link.client = Connection(client, server_name=NAME, on_event=transcript.on_event)
