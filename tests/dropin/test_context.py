@@ -8,6 +8,7 @@ import pickle
 import socket
 import ssl
 import stat
+import sys
 import warnings
 import weakref
 from collections.abc import Callable
@@ -700,6 +701,27 @@ def test_sni_callback_refuses(answer: Any, reason: str, peer_module: Any, files:
         error = background.error()
         assert isinstance(error, ssl.SSLError)
         assert error.reason == "CALLBACK_FAILED"
+
+
+def test_a_mistake_of_a_callback_is_shown_by_the_interpreters_own_hook(
+    module: Any, files: Files, client: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """That hook takes nothing but its own arguments: the server got a TypeError, and the client internal_error."""
+    from tests.dropin.support import Background, server_context, tcp_pair
+
+    monkeypatch.setattr(sys, "unraisablehook", sys.__unraisablehook__)
+    server = server_context(module, files)
+    server.sni_callback = lambda *_: 1 / 0
+    near, far = tcp_pair()
+    with near:
+        background = Background(lambda: server.wrap_socket(far, server_side=True))
+        with pytest.raises(ssl.SSLError, match="SSLV3_ALERT_HANDSHAKE_FAILURE"):
+            client.wrap_socket(near, server_hostname="localhost")
+        assert type(background.error()) is ssl.SSLError
+    said = capsys.readouterr().err
+    assert "Exception ignored in" in said
+    assert "<lambda>" in said
+    assert "ZeroDivisionError: division by zero" in said
 
 
 def test_the_stricter_client_authentication_wins_when_sni_chooses(files: Files, client: Any, server: Any) -> None:
