@@ -35,7 +35,7 @@ from tlsocket.handshake.proofs import AuthenticatedPeer
 from tlsocket.handshake.server_tls13 import ServerHandshake
 from tlsocket.handshake.sessions import Session
 from tlsocket.record import CLOSED, STOPPED, TRUNCATED, RecordReader, RecordWriter
-from tlsocket.registry.alerts import ALWAYS_FATAL, AlertDescription, AlertLevel
+from tlsocket.registry.alerts import AlertDescription, AlertLevel
 from tlsocket.registry.content_types import ContentType
 from tlsocket.registry.versions import ProtocolVersion
 
@@ -257,13 +257,12 @@ class Connection:
     def on_alert(self, level: int, description: int, /) -> bool:
         """An alert other than close_notify.
 
-        In TLS 1.3 all are fatal but user_canceled (RFC 9846 sections 6 and 6.1), in TLS 1.2 the level says so of those
-        that are not always fatal (RFC 5246 section 7.2): a server that does not know the name it was asked for may warn
-        and go on (RFC 6066 section 3).
+        In TLS 1.3 all are fatal but user_canceled (RFC 9846 sections 6 and 6.1), in TLS 1.2 the level says so (RFC 5246
+        section 7.2): a server that does not know the name it was asked for may warn and go on (RFC 6066 section 3).
         """
         if self.on_event is not None:
             self.on_event(events.AlertReceived(level, description))
-        may_warn = level == AlertLevel.WARNING and description not in ALWAYS_FATAL and self._takes_warnings
+        may_warn = level == AlertLevel.WARNING and self._takes_warning(description)
         if description != AlertDescription.USER_CANCELED and not may_warn:
             raise AlertReceived(level, description)
         self._warnings += 1
@@ -458,10 +457,9 @@ class Connection:
             signature_scheme=peer.signature.scheme if isinstance(peer, AuthenticatedPeer) else None
         )
 
-    @property
-    def _takes_warnings(self) -> bool:
+    def _takes_warning(self, description: int) -> bool:
         if self._handshake is not None:
-            return self._handshake.takes_warnings
+            return self._handshake.takes_warning(description)
         return self._post is not None and self._post.version == ProtocolVersion.TLS_1_2
 
     def _post_handshake(self) -> PostHandshake | Tls12PostHandshake:
