@@ -70,5 +70,5 @@ ALWAYS_FATAL = frozenset({
     AlertDescription.NO_APPLICATION_PROTOCOL,
 })  # fmt: skip
 """No warning before the version is known: "always fatal" in RFC 5246 section 7.2.2, fatal in RFC 4279 section 2, RFC
-7301 section 3.2 and RFC 7507 section 3, or of TLS 1.3, where all are. (RFC 6066 section 3: a server may warn of a name.)
-"""
+7301 section 3.2 and RFC 7507 section 3, or of TLS 1.3, where all are. A server may warn of a name, which is not here
+(RFC 6066 section 3)."""
