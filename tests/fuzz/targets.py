@@ -379,7 +379,9 @@ def tls12_lenient(data: bytes) -> None:
     if isinstance(config, ServerConfig) and config.client_authentication is ClientAuthentication.REQUIRED:
         wanted |= {T.CERTIFICATE, T.CERTIFICATE_VERIFY}
     _check_path(taken, conn.role, {*map(int, wanted), CHANGE_CIPHER_SPEC})
-    demand(taken[-2:] == [CHANGE_CIPHER_SPEC, T.FINISHED], f"connected by {taken}")
+    # A HelloRequest may come at any time, and is ignored (RFC 5246 section 7.4.1.1).
+    told = [kind for kind in taken if kind != T.HELLO_REQUEST]
+    demand(told[-2:] == [CHANGE_CIPHER_SPEC, T.FINISHED], f"connected by {taken}")
     demand(not (client and not with_key) or bool(conn.peer_certificates), "connected to nobody")
 
 
