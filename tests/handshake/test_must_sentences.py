@@ -383,6 +383,11 @@ SENTENCES = (
     ),
     Sentence(
         "6.1",
+        "a close_notify before the write side is closed",
+        tests=("dropin/test_sockets.py::test_shutdown_sends_close_notify_first",),
+    ),
+    Sentence(
+        "6.1",
         "a close_notify before end-of-data is indicated",
         tests=(
             "test_connection.py::test_truncation_is_an_error_behind_the_data",
