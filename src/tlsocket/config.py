@@ -254,7 +254,7 @@ class _Config:
     signature_schemes: tuple[int, ...] = (*DEFAULT_SIGNATURE_SCHEMES, *CERTIFICATE_SCHEMES)
     """What the peer may sign with."""
     signing_schemes: tuple[int, ...] | None = None
-    """What we sign with, in our order; None: `signature_schemes`, in the peer's order."""
+    """What we sign with, in our order; None: whatever our keys can do, in the peer's order."""
     signature_schemes_cert: tuple[int, ...] | None = None
     """For signatures in certificates, where that differs from `signature_schemes`."""
     alpn_protocols: tuple[bytes, ...] = ()

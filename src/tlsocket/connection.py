@@ -262,7 +262,8 @@ class Connection:
         """
         if self.on_event is not None:
             self.on_event(events.AlertReceived(level, description))
-        if description != AlertDescription.USER_CANCELED and not (level == AlertLevel.WARNING and self._takes_warnings):
+        may_warn = level == AlertLevel.WARNING and self._takes_warning(description)
+        if description != AlertDescription.USER_CANCELED and not may_warn:
             raise AlertReceived(level, description)
         self._warnings += 1
         if self._warnings > self.config.budgets.warnings:
@@ -456,10 +457,9 @@ class Connection:
             signature_scheme=peer.signature.scheme if isinstance(peer, AuthenticatedPeer) else None
         )
 
-    @property
-    def _takes_warnings(self) -> bool:
+    def _takes_warning(self, description: int) -> bool:
         if self._handshake is not None:
-            return self._handshake.takes_warnings
+            return self._handshake.takes_warning(description)
         return self._post is not None and self._post.version == ProtocolVersion.TLS_1_2
 
     def _post_handshake(self) -> PostHandshake | Tls12PostHandshake:

@@ -13,8 +13,12 @@ import pytest
 from tests.cli.conftest import SECONDS, Certificates
 from tests.cli.peers import listening
 from tests.cli.test_connect import greet, standard_server
+from tests.handshake.support import AUTHORITY, NAME, Link, Verifier, client_config, server_config
 from tlsocket import events
 from tlsocket.cli.transcript import Transcript
+from tlsocket.config import ClientAuthentication
+from tlsocket.connection import Connection
+from tlsocket.key_schedule.external_psk import PreSharedKey
 from tlsocket.registry import ContentType
 
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
@@ -32,10 +36,13 @@ def test_a_handshake_that_a_person_can_follow(tlsocket: Run, certificates: Certi
     for words in (
         "0.0 ms  we send ClientHello, ",
         "cipher_suites: TLS_AES_128_GCM_SHA256, ",
+        "legacy_compression_methods: null",
         "extension server_name: localhost",
+        "extension ec_point_formats: uncompressed",
         "extension supported_groups: X25519MLKEM768, ",
         "extension application_layer_protocol_negotiation: echo",
         "extension supported_versions: ",
+        "extension psk_key_exchange_modes: psk_dhe_ke",
         "extension key_share: X25519MLKEM768 (1216 bytes), x25519 (32 bytes)",
         "they send ServerHello, ",
         "cipher_suite: TLS_AES_256_GCM_SHA384",
@@ -105,6 +112,34 @@ def test_what_cannot_be_read_is_shown_as_such() -> None:
     assert "they send EncryptedExtensions, 6 bytes" in lines[1]
     assert "cannot be read" in lines[2]
     assert any('certificate 0: "a certificate that cannot be parsed", 3 bytes' in line for line in lines)
+
+
+def test_names_modes_and_keys_are_decoded() -> None:
+    """What a server that asks says, and what a client that has a key offers: no numbers, no lengths of names."""
+    lines: list[str] = []
+    transcript = Transcript(lines.append)
+    keys = (PreSharedKey(b"device 7", b"k" * 32),)
+    for version in (0x0304, 0x0303):
+        asking = server_config(
+            client_authentication=ClientAuthentication.OPTIONAL,
+            certificate_authorities=(AUTHORITY.public_bytes(), b"\x30\3abc"),
+        )
+        client = client_config(maximum_version=version, verifier=Verifier(), offer_psks=lambda _: keys)
+        link = Link(client, asking)
+        link.client = Connection(client, server_name=NAME, on_event=transcript.on_event)
+        link.connect()
+    said = "\n".join(lines)
+    for words in (
+        "extension psk_key_exchange_modes: psk_dhe_ke",
+        "extension pre_shared_key: a key named by 8 bytes",
+        'extension certificate_authorities: "CN=test authority", 5 bytes that are no name',
+        "legacy_compression_method: null",
+        "compression_method: null",
+        "certificate_types: ecdsa_sign",
+        'certificate_authorities: "CN=test authority", 5 bytes that are no name',
+    ):
+        assert words in said, said
+    assert "device 7" not in said
 
 
 # STARTTLS

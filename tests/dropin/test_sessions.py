@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
 
 import tlsocket
 from tests.dropin.support import (
@@ -22,6 +23,7 @@ from tests.dropin.support import (
     server_context,
     tcp_pair,
 )
+from tlsocket.pki.stores import CertificateStore, StoreLocation
 
 KEY = bytes(range(100, 132))
 CERT_REQUIRED, CERT_NONE = ssl.CERT_REQUIRED, ssl.CERT_NONE
@@ -235,6 +237,28 @@ def check_trust_that_changes(files: Files, client: Any, server: Any, folder: Pat
 
 def test_cve_2025_68121_trust_changes(files: Files, client: Any, server: Any, tmp_path: Path) -> None:
     check_trust_that_changes(files, client, server, tmp_path)
+
+
+@pytest.mark.parametrize("end", ["client", "server"])
+def test_what_is_distrusted_is_not_resumed(
+    files: Files, client: Any, server: Any, end: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Law 8: the contexts are the same, and so is the session; only the DISALLOWED store says otherwise since."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    server.verify_mode = CERT_REQUIRED
+    server.load_verify_locations(files.authority)
+    client.load_cert_chain(files.client_certificate, files.client_key)
+    session, *_ = exchange(client, server)
+    assert exchange(client, server, session)[1:] == (True, True)
+    peer = files.certificate if end == "client" else files.client_certificate
+    with CertificateStore("DISALLOWED", StoreLocation.CURRENT_USER) as store:
+        store.add(x509.load_pem_x509_certificate(Path(peer).read_bytes()))
+    near, far = tcp_pair()
+    background = Background(lambda: server.wrap_socket(far, server_side=True))
+    with near, pytest.raises(ssl.SSLError, match="certificate"):
+        with client.wrap_socket(near, server_hostname="localhost", session=session) as sock:
+            sock.recv(1)  # the server's refusal comes behind our Finished
+    assert isinstance(background.error(), ssl.SSLError)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 """Run targets under atheris: `python -m tests.fuzz --seconds 20 message client_hello`, or `--all`.
 
-Each runs in a process of its own over a copy of its corpus; what breaks a property is written as `crash-...` to the
-folder named by `--findings`, and the exit status is 1. atheris comes with the extra `fuzz`.
+Each runs in a process of its own over a copy of its corpus, which `--grown` keeps, so that short runs add up to a long
+one; what breaks a property is written as `crash-...` to the folder named by `--findings`, and the exit status is 1.
+atheris comes with the extra `fuzz`.
 """
 
 from __future__ import annotations
@@ -29,11 +30,11 @@ def fuzz(name: str, arguments: list[str]) -> None:
     atheris.Fuzz()
 
 
-def run(name: str, seconds: int, findings: Path) -> bool:
-    """One target for so many seconds; whether its property held."""
+def run(name: str, seconds: int, findings: Path, grown: Path | None) -> bool:
+    """One target for so many seconds; whether its property held. What reaches further is kept in `grown`."""
     with tempfile.TemporaryDirectory(prefix="tlsocket-fuzz-") as temporary:
-        corpus = Path(temporary) / "corpus"
-        shutil.copytree(HERE / "corpus" / name, corpus)
+        corpus = (grown or Path(temporary)) / name
+        shutil.copytree(HERE / "corpus" / name, corpus, dirs_exist_ok=True)
         findings.mkdir(parents=True, exist_ok=True)
         options = [str(corpus), f"-max_total_time={seconds}", "-timeout=10", "-rss_limit_mb=1024", "-max_len=4096"]
         options += [f"-artifact_prefix={findings}/{name}-", "-verbosity=1", "-print_final_stats=1"]
@@ -57,6 +58,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=int, default=20, help="for each")
     parser.add_argument("--jobs", type=int, default=1, help="how many at a time")
     parser.add_argument("--findings", type=Path, default=Path("fuzz-findings"), help="where crashing inputs go")
+    parser.add_argument("--grown", type=Path, help="keep the grown corpora in this folder, and go on from there")
     parser.add_argument("--child", metavar="TARGET", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:
@@ -66,8 +68,9 @@ def main() -> int:
         parser.error("atheris is missing: pip install -c constraints.txt -e .[fuzz]")
     names = sorted(path.name for path in (HERE / "corpus").iterdir()) if arguments.all else arguments.targets
     findings = arguments.findings.resolve()
+    grown = arguments.grown.resolve() if arguments.grown else None
     with ThreadPoolExecutor(arguments.jobs) as pool:
-        results = list(pool.map(lambda name: run(name, arguments.seconds, findings), names))
+        results = list(pool.map(lambda name: run(name, arguments.seconds, findings, grown), names))
     return 0 if results and all(results) else 1
 
 

@@ -1,6 +1,6 @@
 """A mode in which any signature, Finished, binder and cookie is right, so that fuzzing gets past the cryptography.
 
-It lives here and nowhere else: the library has no switch for it. It replaces the two functions that decide.
+It lives here and nowhere else: the library has no switch for it. It replaces the functions that decide.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ def lenient() -> Iterator[None]:
         for name, module in list(sys.modules.items())
         if name.startswith("tlsocket") and getattr(module, "equal", None) is genuine
     ]
-    verify = signatures.verify
-    signatures.verify = _anything  # type: ignore[assignment]
+    verify, verify_tls12 = signatures.verify, signatures.verify_tls12
+    signatures.verify = signatures.verify_tls12 = _anything  # type: ignore[assignment]
     for module in places:
         module.equal = _anything  # type: ignore[attr-defined]
     try:
         yield
     finally:
-        signatures.verify = verify
+        signatures.verify, signatures.verify_tls12 = verify, verify_tls12
         for module in places:
             module.equal = genuine  # type: ignore[attr-defined]

@@ -7,7 +7,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.fuzz.targets import _BLOCKS, AnySeal, client_configs, server_configs, ticket_configs
+from tests.fuzz.targets import (
+    _BLOCKS,
+    FOR_CHANGE_CIPHER_SPEC,
+    AnySeal,
+    client_configs,
+    server_configs,
+    ticket_configs,
+    tls12_configs,
+)
 from tests.handshake.support import NAME, Link, credential, split_messages
 from tlsocket import messages
 from tlsocket.config import ClientAuthentication, ClientConfig, ServerConfig
@@ -33,11 +41,13 @@ class _Tap:
     def queue(self, content_type: int, payload: bytes) -> None:
         if content_type == ContentType.HANDSHAKE:
             self.messages += split_messages(payload)
+        elif content_type == ContentType.CHANGE_CIPHER_SPEC:
+            self.messages.append(bytes((FOR_CHANGE_CIPHER_SPEC, 0, 0, 0)))
         self._writer.queue(content_type, payload)
 
 
 def handshake(client: ClientConfig, server: ServerConfig) -> tuple[list[bytes], list[bytes]]:
-    """The client's and the server's messages."""
+    """The client's and the server's messages; the change_cipher_specs of TLS 1.2 among them."""
     link = Link(client, server)
     taps = _Tap(link.client), _Tap(link.server)
     link.connect()
@@ -88,6 +98,14 @@ def main() -> None:
     for index, server in enumerate(ticket_configs(AnySeal)):
         # Binding and clock of the state are made right (4 and 8): other certificates, other times.
         write_sessions(f"authentication-{server.client_authentication.value}", index + 12, index)
+    configs = tls12_configs()
+    half = len(configs) // 2
+    for number, (ours, theirs) in enumerate(zip(configs[:half], configs[half:], strict=True)):
+        assert isinstance(ours, ClientConfig)
+        assert isinstance(theirs, ServerConfig)
+        sent, received = handshake(ours, theirs)
+        write("tls12_lenient", f"to-client-{number}", bytes((number,)) + b"".join(received))
+        write("tls12_lenient", f"to-server-{number}", bytes((number + half,)) + b"".join(sent))
     write("records", "mixed", b"\x05ping\x17\x06\x18\0\0\1\0\x16\x03\1\0\x15\x03\0\0\x17")
     write("records", "padded", b"\x09data\x17\0\0\0\0\x01\0")
 

@@ -19,6 +19,7 @@ from tlsocket import clock, messages
 from tlsocket.config import ClientAuthentication, ClientConfig, Role, ServerConfig
 from tlsocket.connection import Connection
 from tlsocket.crypto import certificates
+from tlsocket.crypto.suites import PSK_SUITES
 from tlsocket.dropin.session import SSLSession
 from tlsocket.errors import TLSError, alert_for
 from tlsocket.extensions import (
@@ -32,16 +33,18 @@ from tlsocket.extensions import (
     ServerHelloExtensions,
 )
 from tlsocket.handshake.sessions import Session, SessionOrigin, SessionState, client_binding, server_binding
-from tlsocket.handshake.states import ClientState, ServerState
+from tlsocket.handshake.states import ClientState, ServerState, Tls12ClientState, Tls12ServerState
 from tlsocket.handshake.tickets import TicketKeys
-from tlsocket.handshake.transitions import TRANSITIONS
+from tlsocket.handshake.transitions import CHANGE_CIPHER_SPEC, TRANSITIONS
+from tlsocket.key_schedule.external_psk import PreSharedKey
+from tlsocket.messages import tls12 as tls12_messages
 from tlsocket.record import RecordReader, RecordWriter
 from tlsocket.registry import AlertDescription, ContentType
 from tlsocket.registry import HandshakeType as T
 from tlsocket.registry import NamedGroup as G
 from tlsocket.wire import Reader, Writer
 
-__all__ = ["BROKEN", "TARGETS", "Target", "split"]
+__all__ = ["BROKEN", "FOR_CHANGE_CIPHER_SPEC", "TARGETS", "Target", "split", "tls12_configs"]
 
 Target = Callable[[bytes], None]
 
@@ -207,32 +210,36 @@ def server_configs() -> tuple[ServerConfig, ...]:
     )
 
 
-def _feed(conn: Connection, data: bytes) -> list[int]:
+def _feed(conn: Connection, data: bytes, *, tls12: bool = False) -> list[int]:
     """Hand the messages in `data` to the connection; returns the types of those that it took."""
     taken: list[int] = []
     for part in split(data):
+        kind = CHANGE_CIPHER_SPEC if tls12 and part[0] == FOR_CHANGE_CIPHER_SPEC else part[0]
         try:
-            conn.on_handshake_message(part)
+            if kind == CHANGE_CIPHER_SPEC:
+                conn.on_change_cipher_spec()
+            else:
+                conn.on_handshake_message(part)
         except TLSError as error:
             blame(error)
             demand(conn.on_failure(error) is error, "another error than the one raised is kept")
             demand(bool(conn.data_to_send()), "no alert")
             demand(not conn.handshake_complete or bool(taken), "connected by nothing")
             break
-        taken.append(part[0])
+        taken.append(kind)
         conn.data_to_send()
     return taken
 
 
-def _handshake(conn: Connection, data: bytes) -> list[int]:
+def _handshake(conn: Connection, data: bytes, *, tls12: bool = False) -> list[int]:
     conn.start()
     conn.data_to_send()
-    return _feed(conn, data)
+    return _feed(conn, data, tls12=tls12)
 
 
 def _check_path(taken: list[int], role: Role, needed: set[int]) -> None:
     demand(needed <= set(taken), f"connected after {taken}")
-    states = ClientState if role is Role.CLIENT else ServerState
+    states = (ClientState, Tls12ClientState) if role is Role.CLIENT else (ServerState, Tls12ServerState)
     legal = {kind for state, row in TRANSITIONS.items() if isinstance(state, states) for kind in row}
     demand(set(taken) <= legal, f"{role.value} took {taken}")
 
@@ -316,6 +323,68 @@ def post_handshake(data: bytes) -> None:
         demand(receiver.error is not None, "an error that is not kept")
 
 
+# TLS 1.2, both ends
+
+FOR_CHANGE_CIPHER_SPEC = 255
+"""The type of what stands for a change_cipher_spec among handshake messages, of which none has it."""
+
+
+@cache
+def tls12_configs() -> tuple[ClientConfig | ServerConfig, ...]:
+    """Clients and servers of TLS 1.2, those at the same place of either half for each other."""
+    old: dict[str, Any] = {"maximum_version": 0x0303, "groups": (G.X25519, G.SECP256R1)}
+    key = PreSharedKey(b"device", b"k" * 32)
+    with_keys: dict[str, Any] = {**old, "tls12_cipher_suites": PSK_SUITES}
+    with_tickets: dict[str, Any] = {**old, "ticket_store": TicketKeys(), "tls12_tickets": True}
+    return (
+        ClientConfig(**old, alpn_protocols=(b"h2",)),
+        ClientConfig(**old, credentials=(credential(),)),
+        ClientConfig(**with_keys, choose_psk=lambda _name, _hint: key),
+        server_config(**with_tickets, alpn_protocols=(b"h2",)),
+        server_config(**old, client_authentication=ClientAuthentication.REQUIRED),
+        ServerConfig(**with_keys, find_psk=lambda _identity: key, psk_identity_hint=b"hint"),
+    )
+
+
+def _reads_back(part: bytes) -> None:
+    for parsers in (tls12_messages.PARSERS, tls12_messages.PSK_PARSERS):
+        try:
+            parsed = messages.parse_with(parsers, part)
+        except TLSError as error:
+            blame(error)
+        else:
+            demand(messages.parse_with(parsers, parsed.encode()) == parsed, f"{parsed} reads back different")
+
+
+def tls12_lenient(data: bytes) -> None:
+    """What a peer of TLS 1.2 sends, past the cryptography; the first byte says to whom, a type of 255 is its
+    change_cipher_spec. Each message is written as it was read; connected only by way of all that it takes."""
+    if not data:
+        return
+    for part in split(data[1:]):
+        if part[0] != FOR_CHANGE_CIPHER_SPEC:
+            _reads_back(part)
+    configs = tls12_configs()
+    config = configs[data[0] % len(configs)]
+    client = isinstance(config, ClientConfig)
+    with lenient():
+        conn = Connection(config, server_name=NAME if client else None)
+        taken = _handshake(conn, data[1:], tls12=True)
+    if not conn.handshake_complete:
+        return
+    with_key = isinstance(config, ClientConfig) and config.choose_psk is not None
+    wanted = {T.SERVER_HELLO, T.SERVER_HELLO_DONE} if client else {T.CLIENT_HELLO, T.CLIENT_KEY_EXCHANGE}
+    if client and not with_key:
+        wanted |= {T.CERTIFICATE, T.SERVER_KEY_EXCHANGE}
+    if isinstance(config, ServerConfig) and config.client_authentication is ClientAuthentication.REQUIRED:
+        wanted |= {T.CERTIFICATE, T.CERTIFICATE_VERIFY}
+    _check_path(taken, conn.role, {*map(int, wanted), CHANGE_CIPHER_SPEC})
+    # A HelloRequest may come at any time, and is ignored (RFC 5246 section 7.4.1.1).
+    told = [kind for kind in taken if kind != T.HELLO_REQUEST]
+    demand(told[-2:] == [CHANGE_CIPHER_SPEC, T.FINISHED], f"connected by {taken}")
+    demand(not (client and not with_key) or bool(conn.peer_certificates), "connected to nobody")
+
+
 # Tickets and sessions: bytes that we made once, kept by somebody else, and that come back as anything
 
 
@@ -373,9 +442,7 @@ def offering(ticket: bytes) -> Connection:
         binding=client_binding(config),
         secret=bytes(32),
     )
-    session = Session(
-        origin, ticket=ticket, lifetime=7200, ticket_age_add=0, ticket_nonce=b"", received_at=clock.now()
-    )
+    session = Session(origin, ticket=ticket, lifetime=7200, ticket_age_add=0, ticket_nonce=b"", received_at=clock.now())
     return Connection(config, server_name=NAME, session=session)
 
 
@@ -464,6 +531,7 @@ TARGETS: dict[str, Target] = {
         client_flight,
         client_flight_lenient,
         post_handshake,
+        tls12_lenient,
         ticket,
         ticket_lenient,
         session,

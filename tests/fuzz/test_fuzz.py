@@ -13,8 +13,17 @@ from typing import Any
 import pytest
 
 from tests.fuzz.lenient import lenient
-from tests.fuzz.targets import BROKEN, TARGETS, client_configs, server_configs, split
-from tests.handshake.support import Link
+from tests.fuzz.targets import (
+    BROKEN,
+    FOR_CHANGE_CIPHER_SPEC,
+    TARGETS,
+    client_configs,
+    server_configs,
+    split,
+    tls12_configs,
+)
+from tests.handshake.support import NAME, Link
+from tlsocket.config import ClientConfig
 from tlsocket.connection import Connection
 from tlsocket.crypto import signatures
 from tlsocket.errors import PeerMisbehaved
@@ -97,6 +106,21 @@ def test_lenient_mode_gets_to_the_end(name: str) -> None:
     assert connected
 
 
+def test_corpus_of_tls12_gets_to_the_end() -> None:
+    """Every entry connects whom it is for: the messages of whole handshakes, with and without certificates."""
+    for data in entries("tls12_lenient"):
+        config = tls12_configs()[data[0]]
+        with lenient():
+            conn = Connection(config, server_name=NAME if isinstance(config, ClientConfig) else None)
+            conn.start()
+            for part in split(data[1:]):
+                if part[0] == FOR_CHANGE_CIPHER_SPEC:
+                    conn.on_change_cipher_spec()
+                else:
+                    conn.on_handshake_message(part)
+        assert conn.handshake_complete
+
+
 def test_corpora_of_sessions_and_tickets_get_deep(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each ticket is resumed once its seal is taken for right, and each session is offered."""
     made: list[Connection] = []
@@ -125,11 +149,11 @@ def test_corpora_of_sessions_and_tickets_get_deep(monkeypatch: pytest.MonkeyPatc
 
 
 def test_lenient_mode_ends() -> None:
-    verify, module = signatures.verify, vars(authentication)
+    verify, verify_tls12, module = signatures.verify, signatures.verify_tls12, vars(authentication)
     same = module["equal"]
     with lenient():
         assert module["equal"](b"a", b"b")
-    assert signatures.verify is verify
+    assert (signatures.verify, signatures.verify_tls12) == (verify, verify_tls12)
     assert module["equal"] is same
     Link().connect()
 

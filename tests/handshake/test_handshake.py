@@ -165,6 +165,19 @@ def test_own_signature_schemes_are_used_in_our_order() -> None:
     assert link.client.negotiated.own_signature_scheme == ours[1]
 
 
+@pytest.mark.parametrize("version", [0x0303, 0x0304])
+def test_what_the_peer_may_sign_with_is_nothing_about_ourselves(version: int) -> None:
+    """Each end has a key that only the other end's list allows; it was refused, by our own list."""
+    rsa, ecdsa = SignatureScheme.RSA_PSS_RSAE_SHA384, SignatureScheme.ECDSA_SECP256R1_SHA256
+    link = Link(
+        client_config(credentials=(credential("rsa-2048"),), signature_schemes=(ecdsa,), maximum_version=version),
+        server_config(signature_schemes=(rsa,), client_authentication=REQUIRED, maximum_version=version),
+    ).connect()
+    assert link.client.negotiated is not None
+    assert link.client.negotiated.signature_scheme == ecdsa
+    assert link.client.negotiated.own_signature_scheme == rsa
+
+
 def test_no_own_signature_scheme_that_the_client_takes() -> None:
     link = Link(
         client_config(signature_schemes=(SignatureScheme.ECDSA_SECP384R1_SHA384,)),

@@ -1,8 +1,8 @@
 """Every "MUST abort the handshake with ..." of RFC 9846 section 4 (and 5, 7.4, 9.2) for what is implemented.
 
 Each case quotes its sentence, breaks the rule on the wire, and checks both ends: the receiver fails with the reason,
-and the sender receives the alert. Sentences about features that do not exist yet (PSK, 0-RTT, post-handshake
-authentication) are not here, those of TLS 1.2 in `test_must_alerts_tls12`; those about records are in `tests/record/`.
+and the sender receives the alert. `test_must_sentences` lists all the sentences and says where each is tested: those
+about records in `test_must_alerts_records`. Those of TLS 1.2 are in `test_must_alerts_tls12`.
 """
 
 from __future__ import annotations
@@ -79,6 +79,13 @@ def only_second(change: Change) -> Change:
 def trailing(message: Any) -> bytes:
     """The message with one byte behind its last field."""
     encoded = bytearray(message.encode() + b"\0")
+    encoded[1:4] = (len(encoded) - 4).to_bytes(3, "big")
+    return bytes(encoded)
+
+
+def cut_short(message: Any) -> bytes:
+    """The message without its last byte, and a header that says so."""
+    encoded = bytearray(message.encode()[:-1])
     encoded[1:4] = (len(encoded) - 4).to_bytes(3, "big")
     return bytes(encoded)
 
@@ -169,6 +176,8 @@ CASES = [
     # Section 4.2.2
     Case("4.2.2", "legacy_version not 0x0303: protocol_version", S, {T.CLIENT_HELLO: changed(legacy_version=0x0304)},
          A.PROTOCOL_VERSION, Reason.UNSUPPORTED_VERSION),
+    Case("4.2.2", "legacy_version 0x0300: protocol_version", S, {T.CLIENT_HELLO: changed(legacy_version=0x0300)},
+         A.PROTOCOL_VERSION, Reason.UNSUPPORTED_VERSION),
     Case("4.2.2", "compression methods other than null: illegal_parameter", S,
          {T.CLIENT_HELLO: changed(legacy_compression_methods=b"\x01\x00")},
          A.ILLEGAL_PARAMETER, Reason.INVALID_COMPRESSION_METHOD),
@@ -191,6 +200,8 @@ CASES = [
          A.ILLEGAL_PARAMETER, Reason.CLIENT_HELLO_CHANGED, server=HRR_SERVER),
     # Section 4.2.3
     Case("4.2.3", "legacy_version not 0x0303: protocol_version", C, {T.SERVER_HELLO: changed(legacy_version=0x0301)},
+         A.PROTOCOL_VERSION, Reason.UNSUPPORTED_VERSION),
+    Case("4.2.3", "legacy_version 0x0300: protocol_version", C, {T.SERVER_HELLO: changed(legacy_version=0x0300)},
          A.PROTOCOL_VERSION, Reason.UNSUPPORTED_VERSION),
     Case("4.2.3", "session id not echoed: illegal_parameter", C,
          {T.SERVER_HELLO: changed(legacy_session_id_echo=b"x" * 32)},
@@ -334,6 +345,9 @@ CASES = [
     Case("7.4.2", "the all-zero shared secret", C, {T.SERVER_HELLO: share(G.X448, bytes(56))},
          A.ILLEGAL_PARAMETER, Reason.ALL_ZERO_SHARED_SECRET, client={"groups": (G.X448,)}),
     # Section 4.4
+    Case("4.3.6", "servers MUST NOT send post_handshake_auth", C,
+         {T.ENCRYPTED_EXTENSIONS: extended(unknown=((49, b""),))},
+         A.ILLEGAL_PARAMETER, Reason.EXTENSION_NOT_ALLOWED),
     Case("4.4.1", "a forbidden extension: illegal_parameter", C,
          {T.ENCRYPTED_EXTENSIONS: extended(unknown=((51, b"\0\x1d\0\x01x"),))},
          A.ILLEGAL_PARAMETER, Reason.EXTENSION_NOT_ALLOWED),
@@ -384,6 +398,11 @@ CASES = [
     Case("4.5.1.2", "the digitalSignature bit MUST be set if the Key Usage extension is present", S, {},
          A.UNSUPPORTED_CERTIFICATE, Reason.KEY_USAGE_FORBIDS_SIGNING, server=ASKING,
          client={"credentials": (credential(may_sign=False),)}),
+    # Section 4.6
+    Case("4.6", "clients receiving EndOfEarlyData: unexpected_message", C,
+         {T.FINISHED: lambda m: [b"\x05\0\0\0", m.encode()]}, A.UNEXPECTED_MESSAGE, Reason.UNEXPECTED_MESSAGE),
+    Case("4.6", "EndOfEarlyData without early data: unexpected_message", S,
+         {T.FINISHED: lambda m: [b"\x05\0\0\0", m.encode()]}, A.UNEXPECTED_MESSAGE, Reason.UNEXPECTED_MESSAGE),
     # Section 4.7.3 and 5.1
     Case("4.7.3", "a KeyUpdate before Finished: unexpected_message", C,
          {T.FINISHED: instead(KeyUpdate(False).encode())}, A.UNEXPECTED_MESSAGE, Reason.UNEXPECTED_MESSAGE),
@@ -399,6 +418,23 @@ CASES = [
     Case("5.1", "ServerHello is aligned with a record boundary", C,
          {T.SERVER_HELLO: only_retry(lambda m: [m.encode(), b"\x02\0"])}, A.UNEXPECTED_MESSAGE,
          Reason.KEY_CHANGE_NOT_ALIGNED, server=HRR_SERVER),
+    Case("5.1", "Finished is aligned with a record boundary", C,
+         {T.FINISHED: lambda m: [m.encode(), b"\x04\0"]}, A.UNEXPECTED_MESSAGE, Reason.KEY_CHANGE_NOT_ALIGNED),
+    Case("5.1", "Finished is aligned with a record boundary", S,
+         {T.FINISHED: lambda m: [m.encode(), KeyUpdate(False).encode()]}, A.UNEXPECTED_MESSAGE,
+         Reason.KEY_CHANGE_NOT_ALIGNED),
+    # Section 6: what cannot be parsed, in each message of the handshake
+    *(Case("6", "goes on after its last field: decode_error", receiver, {kind: trailing}, A.DECODE_ERROR,
+           Reason.TRAILING_DATA, server=ASKING)
+      for receiver, kind in ((C, T.SERVER_HELLO), (C, T.ENCRYPTED_EXTENSIONS), (C, T.CERTIFICATE_REQUEST),
+                             (C, T.CERTIFICATE), (C, T.CERTIFICATE_VERIFY), (S, T.CERTIFICATE))),
+    *(Case("6", "ends before its fields do: decode_error", receiver, {kind: cut_short}, A.DECODE_ERROR,
+           Reason.TRUNCATED_MESSAGE, server=ASKING)
+      for receiver, kind in ((S, T.CLIENT_HELLO), (C, T.SERVER_HELLO), (C, T.ENCRYPTED_EXTENSIONS),
+                             (C, T.CERTIFICATE_REQUEST), (C, T.CERTIFICATE), (C, T.CERTIFICATE_VERIFY),
+                             (S, T.CERTIFICATE))),
+    Case("6", "an out-of-range length: decode_error", S, {T.CLIENT_HELLO: changed(cipher_suites=())},
+         A.DECODE_ERROR, Reason.LENGTH_OUT_OF_RANGE),
 ]  # fmt: skip
 
 

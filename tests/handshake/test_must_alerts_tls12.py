@@ -314,9 +314,7 @@ def test_hello_requests_during_the_handshake_are_ignored() -> None:
     """RFC 5246 section 7.4.1.1, and they are in no transcript. Behind ServerHelloDone there is nothing to negotiate."""
     request = tls12.HelloRequest().encode()
     link = Link(client_config(**OLD))
-    tamper(
-        link.server, {kind: behind(request * 3) for kind in (T.SERVER_HELLO, T.CERTIFICATE, T.SERVER_KEY_EXCHANGE)}
-    )
+    tamper(link.server, {kind: behind(request * 3) for kind in (T.SERVER_HELLO, T.CERTIFICATE, T.SERVER_KEY_EXCHANGE)})
     link.connect()
 
 
@@ -403,6 +401,27 @@ def test_warnings_do_not_end_a_connection_of_tls12_but_are_counted(description: 
     with pytest.raises(TLSError) as caught:
         link.client.receive_data(link.server.data_to_send())
     assert caught.value.reason is Reason.TOO_MANY_WARNING_ALERTS
+
+
+@pytest.mark.parametrize("description", [A.UNEXPECTED_MESSAGE, A.HANDSHAKE_FAILURE, A.ACCESS_DENIED])
+@pytest.mark.parametrize("settings", [OLD, {}], ids=["TLS 1.2 only", "either version"])
+def test_what_is_always_fatal_is_no_warning_before_the_version_is_known(
+    description: int, settings: Mapping[str, Any]
+) -> None:
+    """RFC 9846 section 6, RFC 5246 section 7.2.2. It was waited on until the peer closed."""
+    link = Link(client_config(**settings))
+    link.client.start()
+    with pytest.raises(AlertReceived):
+        link.client.receive_data(b"\x15\x03\x03\x00\x02\x01" + bytes((description,)))
+
+
+def test_in_tls12_the_level_decides_even_so() -> None:
+    """As in BoringSSL, whose tests demand it, and OpenSSL."""
+    link = Link(client_config(**OLD)).connect()
+    link.server.writer.queue(ContentType.ALERT, bytes((1, A.UNEXPECTED_MESSAGE)))
+    link.server.write(b"data")
+    link.client.receive_data(link.server.data_to_send())
+    assert link.client.read() == b"data"
 
 
 def test_a_warning_in_tls13_is_fatal() -> None:

@@ -13,10 +13,11 @@ from typing import Any
 from tlsocket import events, messages
 from tlsocket.cli.chain import owner
 from tlsocket.errors import TLSError
-from tlsocket.extensions import KeyShareEntry
+from tlsocket.extensions import KeyShareEntry, OfferedPsks
 from tlsocket.extensions.block import ExtensionBlock
 from tlsocket.messages import tls12
 from tlsocket.pki.certificates import printable
+from tlsocket.pki.names import DistinguishedName, NameEncodingError
 from tlsocket.registry import (
     AlertDescription,
     CipherSuiteCode,
@@ -25,19 +26,25 @@ from tlsocket.registry import (
     HandshakeType,
     NamedGroup,
     ProtocolVersion,
+    PskKeyExchangeMode,
     SignatureScheme,
     describe,
 )
+from tlsocket.registry.client_certificate_types import ClientCertificateType
+from tlsocket.registry.ec_curve_types import ECPointFormat
 
 __all__ = ["Transcript"]
 
 _REGISTRIES: dict[str, Any] = {
     "algorithm": SignatureScheme,
+    "certificate_types": ClientCertificateType,
     "cipher_suite": CipherSuiteCode,
     "cipher_suites": CipherSuiteCode,
+    "ec_point_formats": ECPointFormat,
     "key_share_group": NamedGroup,
     "legacy_version": ProtocolVersion,
     "named_curve": NamedGroup,
+    "psk_key_exchange_modes": PskKeyExchangeMode,
     "server_version": ProtocolVersion,
     "signature_algorithms": SignatureScheme,
     "signature_algorithms_cert": SignatureScheme,
@@ -47,6 +54,8 @@ _REGISTRIES: dict[str, Any] = {
     "supported_versions": ProtocolVersion,
 }
 """Fields that hold code points."""
+_COMPRESSION = {"compression_method", "legacy_compression_method", "legacy_compression_methods"}
+"""Fields that hold the numbers of compression methods, of which one is left (RFC 9846 section 4.2.2)."""
 _NAMES = {"alpn", "server_name"}
 """Fields whose bytes are text."""
 _INDENT = " " * 14
@@ -137,7 +146,7 @@ def extensions(block: ExtensionBlock) -> Iterator[str]:
     for code in block.present:
         name = describe(ExtensionType, code)
         if code in unknown:
-            yield f"extension {name}: {len(unknown[code])} bytes"
+            yield f"extension {name}: {_bytes(unknown[code])}"
             continue
         attribute = block.rows[code][0]
         yield f"extension {name}: {_text(attribute, getattr(block, attribute))}"
@@ -164,12 +173,32 @@ def _text(name: str, value: object) -> str:
     registry = _REGISTRIES.get(name)
     if registry is not None and isinstance(value, int):
         return describe(registry, value)
-    if registry is not None and isinstance(value, tuple):
+    if registry is not None and isinstance(value, (bytes, tuple)):
         return ", ".join(describe(registry, code) for code in value)
+    if name in _COMPRESSION and isinstance(value, (bytes, int)):
+        codes = value if isinstance(value, bytes) else (value,)
+        return ", ".join("null" if code == 0 else f"0x{code:02x}" for code in codes)
     if isinstance(value, KeyShareEntry):
-        return f"{describe(NamedGroup, value.group)} ({len(value.key_exchange)} bytes)"
+        return f"{describe(NamedGroup, value.group)} ({_bytes(value.key_exchange)})"
+    if isinstance(value, OfferedPsks):
+        return ", ".join(f"a key named by {_bytes(identity)}" for identity, _ in value.identities)
     if isinstance(value, tuple):
         return ", ".join(_text(name, item) for item in value)
     if isinstance(value, bytes):
-        return printable(value.decode("utf-8", "replace")) if name in _NAMES else f"{len(value)} bytes"
+        return _opaque(name, value)
     return printable(str(value)) if isinstance(value, str) else str(value)
+
+
+def _opaque(name: str, value: bytes) -> str:
+    if name in _NAMES:
+        return printable(value.decode("utf-8", "replace"))
+    if name == "certificate_authorities":
+        try:
+            return f'"{printable(str(DistinguishedName.from_der(value)))}"'
+        except NameEncodingError:
+            return f"{_bytes(value)} that are no name"
+    return _bytes(value)
+
+
+def _bytes(value: bytes) -> str:
+    return "1 byte" if len(value) == 1 else f"{len(value)} bytes"

@@ -9,7 +9,7 @@ alerts are those of RFC 9846 section 6. Not here: why something failed (`tlsocke
 from __future__ import annotations
 
 import os
-import sys
+import weakref
 from ssl import (
     SSLCertVerificationError,
     SSLEOFError,
@@ -292,29 +292,29 @@ def _text(library: str | None, reason: str | None, detail: str) -> str:
     return f"{prefix}{sentence} (tlsocket)"
 
 
+class _Raises:
+    """A callback of a weak reference: what that raises is shown by the interpreter, since nobody can catch it."""
+
+    def __init__(self, error: BaseException, where: str) -> None:
+        self._error = error
+        self._where = where
+
+    def __call__(self, _: object) -> None:
+        raise self._error
+
+    def __repr__(self) -> str:
+        return self._where
+
+
+class _Nobody:
+    """Somebody to refer to."""
+
+
 def show_unraisable(error: BaseException, subject: object, what: str) -> None:
-    """Show an exception that no caller can be given, as `ssl` does with those of its callbacks.
+    """Show an exception that no caller can be given, as `ssl` does with those of its callbacks (`sys.unraisablehook`).
 
-    The interpreter's own hook takes nothing but what the interpreter makes, so what it would write is written here,
-    also where a program's hook passes on to it. As there, a mistake in a hook changes nothing for the caller.
+    The interpreter does it: its own hook takes only an object that Python code cannot make.
     """
-
-    class Arguments:
-        exc_type = type(error)
-        exc_value = error
-        exc_traceback = error.__traceback__
-        err_msg = f"Exception ignored in {what}"
-        object = subject
-
-    if sys.unraisablehook is not sys.__unraisablehook__:
-        try:
-            sys.unraisablehook(Arguments)  # type: ignore[arg-type]
-        except Exception:
-            pass
-        else:
-            return
-    if sys.stderr is not None:
-        import traceback  # seldom needed
-
-        lines = traceback.format_exception(error)
-        sys.stderr.write(f"Exception ignored in {what}: {subject!r}\n{''.join(lines)}")
+    nobody = _Nobody()
+    reference = weakref.ref(nobody, _Raises(error, f"{what} {subject!r}"))
+    del nobody, reference

@@ -53,11 +53,10 @@ _SHA1 = frozenset({"1.2.840.113549.1.1.5", "1.2.840.10045.4.1"})
 
 
 def acceptable_schemes(config: ClientConfig | ServerConfig, theirs: tuple[int, ...]) -> tuple[int, ...]:
-    """What the peer accepts and we may sign with, in our order where we have one, else in the peer's."""
+    """What the peer accepts and we may sign with, in our order where we have one, else all of it in the peer's."""
     ours = config.signing_schemes
     if ours is None:
-        ours = config.signature_schemes
-        return tuple([scheme for scheme in theirs if scheme in ours])
+        return theirs
     return tuple([scheme for scheme in ours if scheme in theirs])
 
 

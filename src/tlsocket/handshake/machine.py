@@ -39,6 +39,7 @@ from tlsocket.key_schedule import (
 )
 from tlsocket.messages import parse_with
 from tlsocket.record import Protection, RecordReader, RecordWriter
+from tlsocket.registry.alerts import ALWAYS_FATAL
 from tlsocket.registry.content_types import ContentType, HandshakeType
 from tlsocket.registry.versions import ProtocolVersion
 from tlsocket.transcript import Transcript
@@ -337,10 +338,11 @@ class Handshake(Generic[C]):
             return peer.signature_scheme
         return peer.signature.scheme if isinstance(peer, AuthenticatedPeer) else None
 
-    @property
-    def takes_warnings(self) -> bool:
-        """Whether a warning alert may still be one of TLS 1.2, where it does not end the connection."""
-        return self.suite is None and self.config.minimum_version < ProtocolVersion.TLS_1_3
+    def takes_warning(self, description: int) -> bool:
+        """Whether an alert of the level "warning" may still be one of TLS 1.2, where it does not end the connection."""
+        if self.suite is not None or self.config.minimum_version >= ProtocolVersion.TLS_1_3:
+            return False
+        return description not in ALWAYS_FATAL
 
     def _log(self, label: str, secret: bytes) -> None:
         if self.config.key_log is not None:

@@ -76,9 +76,11 @@ class Tls12Handshake(Handshake[C]):
         if suite.authentication is None:
             self.parsers = tls12.PSK_PARSERS
 
-    @property
-    def takes_warnings(self) -> bool:
-        """In TLS 1.2 a warning alert does not end the connection (RFC 5246 section 7.2)."""
+    def takes_warning(self, _description: int) -> bool:
+        """In TLS 1.2 a warning alert does not end the connection (RFC 5246 section 7.2).
+
+        Not even one that section 7.2.2 calls always fatal: the level is what BoringSSL and OpenSSL go by.
+        """
         return True
 
     def derive_main_secret(self, preliminary_secret: bytes) -> None:

@@ -11,7 +11,7 @@ Not here: the choice of the certificate and its signature scheme (`credentials`)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -25,11 +25,21 @@ from tlsocket.registry.cipher_suites import CipherSuiteCode
 from tlsocket.registry.named_groups import NamedGroup
 from tlsocket.registry.versions import ProtocolVersion
 
-__all__ = ["Choice", "describe_offers", "negotiate", "remember", "select_application_protocol", "select_version"]
+__all__ = [
+    "Choice",
+    "describe_offers",
+    "is_memorable",
+    "negotiate",
+    "remember",
+    "select_application_protocol",
+    "select_version",
+]
 
 T = TypeVar("T")
 
 _CACHE_SIZE = 128
+_LONGEST_LISTS = 1024
+"""Elements of a ClientHello's lists, and bytes of its names, that are kept; clients send one or two hundred."""
 
 
 def remember(config: ClientConfig | ServerConfig, key: Hashable, compute: Callable[[], T]) -> T:
@@ -42,6 +52,19 @@ def remember(config: ClientConfig | ServerConfig, key: Hashable, compute: Callab
             cache.clear()
         cache[key] = found
     return found
+
+
+def is_memorable(hello: ClientHello) -> bool:
+    """Whether its lists are short enough to be keys of `remember`: else strangers would fill a server's memory."""
+    extensions = hello.extensions
+    lists: tuple[Sequence[object] | None, ...] = (
+        hello.cipher_suites,
+        extensions.supported_groups,
+        extensions.signature_algorithms,
+        extensions.signature_algorithms_cert,
+    )
+    texts = (*(extensions.alpn or ()), *(extensions.certificate_authorities or ()))
+    return sum([len(one) for one in lists if one is not None]) + sum(map(len, texts)) <= _LONGEST_LISTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +82,8 @@ def negotiate(
     config: ServerConfig, cipher_suites: tuple[int, ...], groups: tuple[int, ...], share_groups: tuple[int, ...]
 ) -> Choice:
     """Pick from the client's cipher_suites, supported_groups and the groups of its key shares."""
+    if len(cipher_suites) + len(groups) > _LONGEST_LISTS:
+        return _negotiate(config, cipher_suites, groups, share_groups)
     return remember(
         config,
         (cipher_suites, groups, share_groups),
@@ -97,7 +122,8 @@ def _check_shares(groups: tuple[int, ...], share_groups: tuple[int, ...]) -> Non
     # "Servers MAY check for violations of these rules and abort the handshake with an illegal_parameter alert."
     if len(set(share_groups)) != len(share_groups):
         raise PeerMisbehaved(Reason.DUPLICATE_KEY_SHARE)
-    if [group for group in groups if group in share_groups] != list(share_groups):
+    with_share = set(share_groups)
+    if [group for group in groups if group in with_share] != list(share_groups):
         raise PeerMisbehaved(Reason.KEY_SHARE_ORDER)
 
 

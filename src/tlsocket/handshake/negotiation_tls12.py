@@ -14,7 +14,7 @@ from tlsocket.crypto.certificates import curve_of
 from tlsocket.crypto.suites import TLS12_SUITES, Tls12CipherSuite
 from tlsocket.errors import PeerIncompatible, Reason
 from tlsocket.handshake.credentials import acceptable_schemes, best, candidates_for, no_scheme, scheme_for
-from tlsocket.handshake.negotiation import describe_offers, remember
+from tlsocket.handshake.negotiation import describe_offers, is_memorable, remember
 from tlsocket.messages import ClientHello
 from tlsocket.registry.cipher_suites import CipherSuiteCode
 from tlsocket.registry.named_groups import NamedGroup
@@ -53,6 +53,8 @@ class Tls12Choice:
 def negotiate_tls12(config: ServerConfig, hello: ClientHello, decided: Credential | None) -> Tls12Choice:
     """Pick from a ClientHello; `decided` is the credential that the application chose, if it did."""
     extensions = hello.extensions
+    if not is_memorable(hello):
+        return _negotiate(config, hello, decided)
     key = (
         "tls12",
         hello.cipher_suites,

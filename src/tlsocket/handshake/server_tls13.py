@@ -50,6 +50,7 @@ from tlsocket.handshake.flight import Flight
 from tlsocket.handshake.machine import Handshake
 from tlsocket.handshake.negotiation import (
     Choice,
+    is_memorable,
     negotiate,
     remember,
     select_application_protocol,
@@ -288,8 +289,8 @@ def _negotiate(hs: ServerHandshake, hello: ClientHello) -> State:
 
 def _follow_plan(hs: ServerHandshake, hello: ClientHello, shares: tuple[int, ...]) -> Choice:
     extensions, config, chosen = hello.extensions, hs.config, hs.credential
-    key = extensions.kind or _lists_of(hello, shares)
-    if chosen is None:
+    if chosen is None and (extensions.kind or is_memorable(hello)):
+        key = extensions.kind or _lists_of(hello, shares)
         plan = remember(config, key, lambda: _plan(config, hello.cipher_suites, shares, extensions, None))
     else:
         plan = _plan(config, hello.cipher_suites, shares, extensions, chosen)

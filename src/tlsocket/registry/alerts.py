@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 
-__all__ = ["AlertDescription", "AlertLevel"]
+__all__ = ["ALWAYS_FATAL", "AlertDescription", "AlertLevel"]
 
 
 class AlertLevel(enum.IntEnum):
@@ -47,3 +47,28 @@ class AlertDescription(enum.IntEnum):
     GENERAL_ERROR = 117
     NO_APPLICATION_PROTOCOL = 120
     ECH_REQUIRED = 121
+
+
+ALWAYS_FATAL = frozenset({
+    AlertDescription.UNEXPECTED_MESSAGE,
+    AlertDescription.BAD_RECORD_MAC,
+    AlertDescription.RECORD_OVERFLOW,
+    AlertDescription.HANDSHAKE_FAILURE,
+    AlertDescription.ILLEGAL_PARAMETER,
+    AlertDescription.UNKNOWN_CA,
+    AlertDescription.ACCESS_DENIED,
+    AlertDescription.DECODE_ERROR,
+    AlertDescription.DECRYPT_ERROR,
+    AlertDescription.PROTOCOL_VERSION,
+    AlertDescription.INSUFFICIENT_SECURITY,
+    AlertDescription.INTERNAL_ERROR,
+    AlertDescription.INAPPROPRIATE_FALLBACK,
+    AlertDescription.MISSING_EXTENSION,
+    AlertDescription.UNSUPPORTED_EXTENSION,
+    AlertDescription.UNKNOWN_PSK_IDENTITY,
+    AlertDescription.CERTIFICATE_REQUIRED,
+    AlertDescription.NO_APPLICATION_PROTOCOL,
+})  # fmt: skip
+"""No warning before the version is known: "always fatal" in RFC 5246 section 7.2.2, fatal in RFC 4279 section 2, RFC
+7301 section 3.2 and RFC 7507 section 3, or of TLS 1.3, where all are. A server may warn of a name, which is not here
+(RFC 6066 section 3)."""
