@@ -23,6 +23,7 @@ import pytest
 from cryptography.hazmat.backends.openssl import backend
 
 from benchmarks.support import certificates
+from tlsocket.bench.comparison import worker_environment
 
 ROOT = Path(__file__).resolve().parent.parent
 HIGHER_IS_BETTER = {"GB/s", "per second", "times one thread"}
@@ -47,7 +48,7 @@ def measure(benchmark: Any, request: pytest.FixtureRequest) -> Measure:
 
         def process() -> dict[str, float]:
             done = subprocess.run(
-                command, cwd=ROOT, env=os.environ, capture_output=True, text=True, timeout=300, check=False
+                command, cwd=ROOT, env=worker_environment(), capture_output=True, text=True, timeout=300, check=False
             )
             if done.returncode != 0:
                 pytest.fail(done.stderr)
@@ -81,7 +82,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     write("| --- | --- | --- | --- | --- |")
     for (title, figure), libraries in _figures.items():
         theirs, ours = (statistics.median(libraries[name]) for name in ("stdlib", "tlsocket"))
-        better = "x faster" if figure in HIGHER_IS_BETTER else "x"
+        better = "x as fast" if figure in HIGHER_IS_BETTER else "x"
         write(f"| {title} | {figure} | {theirs:.4g} | {ours:.4g} | {ours / theirs:.2f}{better} |")
 
 

@@ -26,7 +26,7 @@ from tlsocket.bench.pyopenssl import CONFIGURATION
 from tlsocket.bench.setting import SUITE, certificates
 from tlsocket.crypto.library import openssl_version_text
 
-__all__ = ["WORKS", "Figure", "Measured", "Work", "compare", "machine", "rivals", "selected"]
+__all__ = ["WORKS", "Figure", "Measured", "Work", "compare", "machine", "rivals", "selected", "worker_environment"]
 
 SECONDS = 110.0
 """How long a comparison may take unless it is a full one."""
@@ -207,6 +207,13 @@ def compare(
     return list(measured.values())
 
 
+def worker_environment() -> dict[str, str]:
+    """That of this process, but that bytecode may be written: else a scenario that imports would time the compiler."""
+    environment = dict(os.environ)
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    return environment
+
+
 def machine() -> dict[str, str]:
     """The machine and all versions that the figures depend on."""
     found = {
@@ -235,7 +242,7 @@ def _process(scenario: str, library: str, options: dict[str, Any]) -> dict[str, 
         name, chosen["loop"] = "stdlib", library
     elif library == "tlsocket on uvloop":
         name, chosen["loop"] = "tlsocket", "uvloop"
-    environment = dict(os.environ)
+    environment = worker_environment()
     if library == "pyOpenSSL":
         configuration = Path(certificates()["root"]).with_name("openssl.cnf")
         configuration.write_text(CONFIGURATION, encoding="ascii")

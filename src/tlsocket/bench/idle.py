@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import resource
-
+from tlsocket.bench.memory import allow_descriptors
 from tlsocket.bench.serving import serving
 
 __all__ = ["run"]
 
 FIRST = 50
 """Connections before the first look: what they bring is nobody's alone."""
-SPARE_DESCRIPTORS = 100
 
 
 def run(library: str, count: int = 1000) -> dict[str, float]:
@@ -20,7 +18,7 @@ def run(library: str, count: int = 1000) -> dict[str, float]:
 
 
 def _per_connection(library: str, count: int) -> float:
-    _allow_descriptors(count + FIRST + SPARE_DESCRIPTORS)
+    allow_descriptors(count + FIRST)
     kept = []
     with serving(library) as server:
         try:
@@ -31,11 +29,3 @@ def _per_connection(library: str, count: int) -> float:
         finally:
             for client in kept:
                 client.close()
-
-
-def _allow_descriptors(wanted: int) -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard != resource.RLIM_INFINITY and hard < wanted:
-        raise OSError(f"this process may have {hard} descriptors, and {wanted} are needed")
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

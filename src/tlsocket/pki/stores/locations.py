@@ -41,7 +41,8 @@ BLOCKED_FOLDERS = (
 )
 """Where p11-kit (Fedora, RHEL, SUSE) keeps what the administrator or the distribution blocked."""
 
-_CUSTOM_NAME = re.compile(r"[A-Z0-9][A-Z0-9 _.\-]{0,62}")
+# Not compiled here: the first look for a store would pay for it, and few name one of their own.
+_CUSTOM_NAME = r"[A-Z0-9][A-Z0-9 _.\-]{0,62}"
 
 
 class StoreName(enum.StrEnum):
@@ -77,7 +78,7 @@ def store_name(name: StoreName | str) -> str:
     """The name in capitals, as it names the store's folder. Raises `StoreError` for what can be no name."""
     text = (name.value if isinstance(name, StoreName) else str(name)).upper().strip()
     text = {"TRUSTEDPEOPLE": "TRUSTED_PEOPLE", "TRUSTED-PEOPLE": "TRUSTED_PEOPLE", "PERSONAL": "MY"}.get(text, text)
-    if not _CUSTOM_NAME.fullmatch(text):
+    if not re.fullmatch(_CUSTOM_NAME, text):
         raise StoreError(
             f"{str(name)!r:.80} cannot be the name of a store",
             "use MY, CA, ROOT, TRUSTED_PEOPLE, DISALLOWED, or up to 63 letters, digits, blanks, '_', '.' and '-'",
@@ -167,7 +168,7 @@ class StoreLocation:
         except OSError:
             # Whoever opens a store there is told what is wrong.
             return ()
-        folders = [name for name in names if _CUSTOM_NAME.fullmatch(name) and os.path.isdir(os.path.join(base, name))]
+        folders = [name for name in names if re.fullmatch(_CUSTOM_NAME, name) and os.path.isdir(os.path.join(base, name))]
         # Authorities are kept beside the stores of a folder.
         beside = self.authorities()
         return tuple(name for name in folders if beside is None or os.path.join(base, name) != str(beside))
