@@ -27,7 +27,7 @@ TOOLS := $(VENV)/.tools
 BASE_COMMIT ?= HEAD^
 
 help: ## this text
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/make \1|\2/p' Makefile | while IFS='|' read -r target text; do printf '%-16s %s\n' "$$target" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/make \1|\2/p' Makefile | while IFS='|' read -r target text; do printf '%-18s %s\n' "$$target" "$$text"; done
 
 demo: $(BUILT) ## a handshake told step by step on loopback, then the speed beside ssl's
 	@$(BIN)/tlsocket demo $(DEMO)

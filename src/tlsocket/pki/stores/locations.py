@@ -168,7 +168,8 @@ class StoreLocation:
         except OSError:
             # Whoever opens a store there is told what is wrong.
             return ()
-        folders = [name for name in names if re.fullmatch(_CUSTOM_NAME, name) and os.path.isdir(os.path.join(base, name))]
+        named = (name for name in names if re.fullmatch(_CUSTOM_NAME, name))
+        folders = [name for name in named if os.path.isdir(os.path.join(base, name))]
         # Authorities are kept beside the stores of a folder.
         beside = self.authorities()
         return tuple(name for name in folders if beside is None or os.path.join(base, name) != str(beside))
