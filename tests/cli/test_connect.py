@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import COMMAND, SECONDS, Certificates, Served
-from tests.cli.peers import free_port, nginx, wait_for
+from tests.cli.peers import free_port, listening, nginx, wait_for
 from tlsocket.pki.authority import Authority
 
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
@@ -44,13 +44,8 @@ def standard_server(
         except OSError:
             pass  # What the client says about it is what the test looks at.
 
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(SECONDS)
-        thread = threading.Thread(target=serve_one, args=(listener,))
-        thread.start()
-        yield listener.getsockname()[1]
-        thread.join(SECONDS)
-    assert not thread.is_alive()
+    with listening(serve_one) as port:
+        yield port
 
 
 def greet(secure: ssl.SSLSocket) -> None:

@@ -223,13 +223,19 @@ def test_tells_a_foreign_key_by_both_files(authority: Authority) -> None:
         assert word in str(caught.value)
 
 
-def test_tells_a_damaged_rsa_key(authority: Authority) -> None:
+def key_and_damaged_one() -> tuple[rsa.RSAPrivateKey, rsa.RSAPrivateKey]:
+    """A key, and one with the same public half whose signatures do not verify."""
     key = generate_private_key("rsa-2048")
     assert isinstance(key, rsa.RSAPrivateKey)
     numbers = key.private_numbers()
     damaged = rsa.RSAPrivateNumbers(
         numbers.p, numbers.q, numbers.d ^ 2, numbers.dmp1 ^ 2, numbers.dmq1, numbers.iqmp, numbers.public_numbers
     ).private_key(unsafe_skip_rsa_key_validation=True)
+    return key, damaged
+
+
+def test_tells_a_damaged_rsa_key(authority: Authority) -> None:
+    key, damaged = key_and_damaged_one()
     issued = authority.issue(key=key)
     with pytest.raises(KeyMismatch, match="damaged"):
         check_key_fits(damaged, issued.certificate, key_source="a.key", certificate_source="a.pem")
@@ -261,12 +267,7 @@ def test_a_key_proves_itself_once(authority: Authority, monkeypatch: pytest.Monk
 
 
 def test_a_damaged_key_is_refused_each_time(authority: Authority) -> None:
-    key = generate_private_key("rsa-2048")
-    assert isinstance(key, rsa.RSAPrivateKey)
-    numbers = key.private_numbers()
-    damaged = rsa.RSAPrivateNumbers(
-        numbers.p, numbers.q, numbers.d ^ 2, numbers.dmp1 ^ 2, numbers.dmq1, numbers.iqmp, numbers.public_numbers
-    ).private_key(unsafe_skip_rsa_key_validation=True)
+    key, damaged = key_and_damaged_one()
     issued, pem = authority.issue(key=key), private_key_pem(damaged)
     for _ in range(2):
         with pytest.raises(KeyMismatch, match="damaged"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tlsocket.bench.memory import allow_descriptors
+from tlsocket.bench.process import allow_descriptors
 from tlsocket.bench.serving import serving
 
 __all__ = ["run"]

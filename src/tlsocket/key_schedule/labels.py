@@ -45,7 +45,7 @@ class Labels:
     exp_master: bytes
     res_master: bytes
     resumption: dict[bytes, bytes]
-    """Whole, by ticket_nonce, for those of our own tickets (and OpenSSL's first ones are of one byte too)."""
+    """Whole, by ticket_nonce, for those of one byte that our own tickets have."""
     # Constants of a handshake without a PSK.
     handshake_salt: HmacState
     """HMAC state under `Derive-Secret(Early Secret, "derived", "")` when the Early Secret is HKDF-Extract(0, 0)."""

@@ -6,8 +6,9 @@ package does not re-export; what it does is loaded when it is asked for, so that
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from tlsocket.pki.loading import names_of
 
 if TYPE_CHECKING:
     from tlsocket.pki.names.attributes import Dialect, NameSyntaxError
@@ -24,11 +25,4 @@ _MODULE_OF = {
     "NameSyntaxError": "attributes",
 }
 
-
-def __getattr__(name: str) -> Any:
-    module = _MODULE_OF.get(name)
-    if module is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{module}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = names_of(__name__, _MODULE_OF)

@@ -7,8 +7,9 @@ platform's. Whether a chain is believed is `tlsocket.pki.trust`'s part; containe
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from tlsocket.pki.loading import names_of
 
 if TYPE_CHECKING:
     from tlsocket.pki.stores.credentials import complete_chain, credentials_of
@@ -68,12 +69,5 @@ _MODULES = {
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
-
-def __getattr__(name: str) -> Any:
-    # Each name is loaded when it is first used: whoever only asks whether there are stores need not load them all.
-    module = _MODULE_OF.get(name)
-    if module is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{module}"), name)
-    globals()[name] = value
-    return value
+# Whoever only asks whether there are stores need not load them all.
+__getattr__ = names_of(__name__, _MODULE_OF)
